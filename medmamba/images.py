@@ -14,9 +14,7 @@ from medmamba.picture import MedicalImage, Window
 __all__ = ["MedicalImage", "Window", "read"]
 
 
-def read(
-    source: bytes | os.PathLike[str] | str | BinaryIO, *, frame: int = 0, guarded: bool = True
-) -> MedicalImage:
+def read(source: bytes | os.PathLike[str] | str | BinaryIO, *, frame: int = 0, guarded: bool = True) -> MedicalImage:
     """Reads one picture. Raises ``ImageError`` and nothing else."""
     if isinstance(source, (str, os.PathLike)):
         data = Path(source).read_bytes()
@@ -38,7 +36,7 @@ def _dicom(data: bytes) -> MedicalImage:
         pixels = dataset.pixel_array
         if pixels.ndim == 3 and pixels.shape[2] == 3:
             return MedicalImage(np.ascontiguousarray(pixels, dtype=np.uint8), kind="DICOM")
-        values = (pixels * float(dataset.get("RescaleSlope", 1)) + float(dataset.get("RescaleIntercept", 0)))
+        values = pixels * float(dataset.get("RescaleSlope", 1)) + float(dataset.get("RescaleIntercept", 0))
         values = values.astype("f4")
         return MedicalImage(values, value_range=(float(values.min()), float(values.max())), kind="DICOM")
     except Exception:

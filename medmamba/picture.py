@@ -5,9 +5,11 @@ result) -> VOI LUT or window -> one inversion if the file is MONOCHROME1 -> 8 bi
 network and the page both see its result; ``samples`` and ``table`` hand it to a viewer that windows in the browser.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -95,6 +97,10 @@ class MedicalImage:
     def is_colour(self) -> bool:
         return self.pixels.ndim == 3
 
+    def replace(self, **changes: Any) -> "MedicalImage":
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
     def display(self, window: tuple[float, float] | Window | None = None) -> np.ndarray:
         """The picture as it is shown and classified: a new (H, W, 3) uint8 RGB array.
 
@@ -129,10 +135,10 @@ class MedicalImage:
             low, high = int(values.min()), int(values.max())
             if high - low <= 65535:
                 return (values.astype(np.int64) - low).astype(np.uint16), 1.0, float(low)
-        low, high = _span(values)
-        slope = (high - low) / 65535 or 1.0
-        scaled = np.nan_to_num((values.astype(np.float64) - low) / slope, nan=0.0)
-        return np.clip(np.rint(scaled), 0, 65535).astype(np.uint16), slope, float(low)
+        darkest, brightest = span(values)
+        slope = (brightest - darkest) / 65535 or 1.0
+        scaled = np.nan_to_num((values.astype(np.float64) - darkest) / slope, nan=0.0)
+        return np.clip(np.rint(scaled), 0, 65535).astype(np.uint16), slope, darkest
 
     def table(self, window: tuple[float, float] | Window | None = None) -> np.ndarray:
         """(65536,) uint8: what ``display(window)`` draws for each value of ``samples``, inversion included."""
@@ -143,8 +149,8 @@ class MedicalImage:
         """The function from an array of modality values to uint8 that every rendering goes through."""
         chosen = window if isinstance(window, Window) else Window(*window) if window is not None else self.window
         if chosen is None:
-            low, high = self.value_range
-            chosen = Window((low + high) / 2, max(high - low, 1e-30), "LINEAR_EXACT")
+            black, white = self.value_range
+            chosen = Window((black + white) / 2, max(white - black, 1e-30), "LINEAR_EXACT")
 
         def render(values: np.ndarray) -> np.ndarray:
             share = np.nan_to_num(chosen.apply(values), nan=0.0)
@@ -163,7 +169,7 @@ def _to_8_bit(colour: np.ndarray) -> np.ndarray:
     return ((colour.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
 
-def _span(values: np.ndarray) -> tuple[float, float]:
+def span(values: np.ndarray) -> tuple[float, float]:
     """Lowest and highest finite value as floats; (0, 0) where there is none."""
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)

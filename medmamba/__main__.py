@@ -1,0 +1,7 @@
+"""``python -m medmamba``."""
+
+import sys
+
+from medmamba.cli import main
+
+sys.exit(main())

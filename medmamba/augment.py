@@ -1,0 +1,68 @@
+"""Random changes of training pictures that leave their labels true; how much is each task's own (``tasks.Augmentation``).
+
+A batch is changed at once: every picture gets one affine map (flip, rotation, zoom, shift) sampled bilinearly, a gain a
+channel, and a common brightness and contrast.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from medmamba.tasks import Task
+
+ZOOM = (0.75, 1.1)  # side of the part that is seen, against the picture's side
+SHIFT = 0.08  # of the picture's side
+BRIGHTNESS = 0.1
+CONTRAST = 0.15
+
+
+@dataclass(frozen=True)
+class Augmenter:
+    """Limits for each task, as tensors indexed by task number: what ``tasks.Augmentation`` says of it."""
+
+    flip_horizontally: Tensor
+    flip_vertically: Tensor
+    radians: Tensor
+    gain: Tensor
+
+    @classmethod
+    def of(cls, tasks: tuple[Task, ...]) -> Self:
+        """Collect the tasks' limits."""
+        limits = [task.augmentation for task in tasks]
+        return cls(
+            torch.tensor([float("h" in a.flips) for a in limits]),
+            torch.tensor([float("v" in a.flips) for a in limits]),
+            torch.tensor([math.radians(a.rotation) for a in limits]),
+            torch.tensor([a.colour for a in limits]),
+        )
+
+    def __call__(self, pictures: Tensor, task: Tensor, size: int, random: torch.Generator) -> Tensor:
+        """Change pictures (batch, 3, H, W) in [0, 1] of the numbered tasks (batch,) -> (batch, 3, size, size) in [0, 1]."""
+        count = len(pictures)
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(count, *shape, generator=random) * 2 - 1
+
+        angle = uniform() * self.radians[task]
+        side = ZOOM[0] + (uniform() + 1) / 2 * (ZOOM[1] - ZOOM[0])
+        flip_x = 1 - 2 * (torch.rand(count, generator=random) < self.flip_horizontally[task] / 2).float()
+        flip_y = 1 - 2 * (torch.rand(count, generator=random) < self.flip_vertically[task] / 2).float()
+        cos, sin = angle.cos() * side, angle.sin() * side
+        freedom = SHIFT + (1 - side).clamp(min=0)
+        theta = torch.stack(
+            [
+                torch.stack([cos * flip_x, -sin * flip_y, uniform() * freedom], dim=1),
+                torch.stack([sin * flip_x, cos * flip_y, uniform() * freedom], dim=1),
+            ],
+            dim=1,
+        )
+        grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
+        seen = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+        seen = seen * (1 + uniform(3, 1, 1) * self.gain[task][:, None, None, None])
+        level = seen.mean((1, 2, 3), keepdim=True)
+        seen = (seen - level) * (1 + uniform(1, 1, 1) * CONTRAST) + level * (1 + uniform(1, 1, 1) * BRIGHTNESS)
+        return seen.clamp(0, 1)

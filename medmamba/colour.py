@@ -1,0 +1,28 @@
+"""Colour samples as files store them, to RGB at full scale."""
+
+import numpy as np
+
+ROWS = 256  # rows converted at a time, so that a large picture needs little memory beside its own
+
+
+def ybr_to_rgb(pixels: np.ndarray, bits: int) -> np.ndarray:
+    """YBR_FULL to RGB (PS3.3 C.7.6.3.1.2), rounded; (H, W, 3) unsigned integers of ``bits`` bits in and out."""
+    top, half = (1 << bits) - 1, 1 << (bits - 1)
+    matrix = np.array([[1, 1, 1], [0, -0.114 * 1.772 / 0.587, 1.772], [1.402, -0.299 * 1.402 / 0.587, 0]])
+    out = np.empty_like(pixels)
+    for start in range(0, len(pixels), ROWS):
+        rgb = (pixels[start : start + ROWS].astype(np.float64) - [0, half, half]) @ matrix
+        out[start : start + ROWS] = np.clip(np.floor(rgb + 0.5), 0, top)
+    return out
+
+
+def full_scale(pixels: np.ndarray, bits: int) -> np.ndarray:
+    """Unsigned samples of 1 to 32 bits to uint8 (up to 8 bits) or uint16, with full intensity at 255 or 65535."""
+    dtype, target = (np.uint8, 255) if bits <= 8 else (np.uint16, 65535)
+    top = (1 << bits) - 1
+    if top == target:
+        return np.ascontiguousarray(pixels, dtype=dtype)
+    out = np.empty(pixels.shape, dtype=dtype)
+    for start in range(0, len(pixels), ROWS):
+        out[start : start + ROWS] = (pixels[start : start + ROWS].astype(np.uint64) * target + top // 2) // top
+    return out

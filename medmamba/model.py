@@ -1,0 +1,192 @@
+"""MedMamba (Yue & Li, arXiv 2403.03849): patch embedding, four stages of SS-Conv-SSM blocks, mean pool, linear head.
+
+Glossary:
+    C          channels of the first stage; the stages have C, 2C, 4C, 8C
+    grid       feature map, channels last: (batch, H, W, channels); H and W are a quarter of the picture's, then halved
+    SS-Conv-SSM  split the channels in halves, convolve one, scan the other (SS2D), shuffle them together, add the input
+
+The parameter counts that the paper prints for S and B (23.5 M and 48.1 M) do not fit the depths it prints; the depths,
+which the authors' code shares, give 18.6 M and 39.9 M, and those are built here.
+"""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from medmamba.ss2d import SS2D
+
+
+@dataclass(frozen=True)
+class MedMambaConfig:
+    """What fixes the shapes of a network: blocks in each stage, C, outputs of the head, and the state of the scan."""
+
+    depths: tuple[int, int, int, int]
+    width: int
+    num_outputs: int
+    d_state: int = 16
+
+    @classmethod
+    def variant(cls, name: str, num_outputs: int) -> Self:
+        """The paper's network of that name: T, S or B."""
+        return cls(*VARIANTS[name], num_outputs=num_outputs)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each stage."""
+        return tuple(self.width * 2**stage for stage in range(len(self.depths)))
+
+
+VARIANTS: dict[str, tuple[tuple[int, int, int, int], int]] = {
+    "T": ((2, 2, 4, 2), 96),
+    "S": ((2, 2, 8, 2), 96),
+    "B": ((2, 2, 12, 2), 128),
+}
+
+
+class PatchEmbedding(nn.Module):
+    """Cut the picture into 4 x 4 patches: (batch, 3, H, W) -> grid (batch, H/4, W/4, width)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, kernel_size=4, stride=4)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.proj(x).permute(0, 2, 3, 1))
+
+
+class PatchMerging(nn.Module):
+    """Halve the grid and double its channels. An odd last row or column has no partner and is left out."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * width)
+        self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], dim=-1)
+        return self.reduction(self.norm(x))
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training, zero the whole branch of a picture with probability ``rate`` (Huang et al. 2016)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x
+        keep = torch.empty(x.shape[0], 1, 1, 1, device=x.device).bernoulli_(1 - self.rate)
+        return x * (keep / (1 - self.rate)).to(x.dtype)
+
+
+class SSConvSSM(nn.Module):
+    """The block of MedMamba: half of the channels through convolutions, half through SS2D (section 3.3, figure 3)."""
+
+    def __init__(self, width: int, d_state: int, drop_path: float, backend: str) -> None:
+        super().__init__()
+        half = width // 2
+        self.conv = nn.Sequential(
+            nn.BatchNorm2d(half),
+            nn.Conv2d(half, half, 3, padding=1),
+            nn.BatchNorm2d(half),
+            nn.ReLU(),
+            nn.Conv2d(half, half, 3, padding=1),
+            nn.BatchNorm2d(half),
+            nn.ReLU(),
+            nn.Conv2d(half, half, 1),
+            nn.ReLU(),
+        )
+        self.norm = nn.LayerNorm(half)
+        self.ss2d = SS2D(half, d_state, backend=backend)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = x.chunk(2, dim=-1)
+        local = self.conv(left.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        scanned = self.drop_path(self.ss2d(self.norm(right)))
+        return x + torch.stack([local, scanned], dim=-1).flatten(-2)  # channel shuffle: the halves interleave
+
+
+@dataclass
+class _Depth:
+    """Drop-path rates grow linearly over all blocks of a network, from 0 to ``highest``."""
+
+    total: int
+    highest: float
+    built: int = field(default=0)
+
+    def next_rate(self) -> float:
+        self.built += 1
+        return self.highest * (self.built - 1) / max(self.total - 1, 1)
+
+
+class Stage(nn.Module):
+    """Blocks of one width, then patch merging (but for the last stage)."""
+
+    def __init__(self, blocks: list[SSConvSSM], merging: PatchMerging | None) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*blocks)
+        self.merging = merging or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.merging(self.blocks(x))
+
+
+class MedMamba(nn.Module):
+    """The network. ``forward`` is ``head(features(x))``; both halves are public, for saliency and for other heads.
+
+    Args:
+        config: shapes; ``MedMambaConfig.variant("T", num_outputs=6)`` for the paper's.
+        drop_path: highest drop-path rate, on the scanned half of the last block.
+        backend: which scan, see ``medmamba.scan``.
+    """
+
+    def __init__(self, config: MedMambaConfig, drop_path: float = 0.1, backend: str = "auto") -> None:
+        super().__init__()
+        self.config = config
+        depth = _Depth(sum(config.depths), drop_path)
+        self.patch_embedding = PatchEmbedding(config.width)
+        self.stages = nn.Sequential(
+            *(
+                Stage(
+                    [SSConvSSM(width, config.d_state, depth.next_rate(), backend) for _ in range(blocks)],
+                    PatchMerging(width) if width != config.widths[-1] else None,
+                )
+                for blocks, width in zip(config.depths, config.widths, strict=True)
+            )
+        )
+        self.classifier = nn.Linear(config.widths[-1], config.num_outputs)
+        self.apply(_initialise)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Pictures (batch, 3, H, W) -> output of the last SS-Conv-SSM block (batch, H/32, W/32, 8C)."""
+        return self.stages(self.patch_embedding(x))
+
+    @staticmethod
+    def pool(features: Tensor) -> Tensor:
+        """Mean over the grid: (batch, h, w, 8C) -> (batch, 8C)."""
+        return features.mean((1, 2))
+
+    def head(self, features: Tensor) -> Tensor:
+        """Grid (batch, h, w, 8C) -> logits (batch, num_outputs)."""
+        return self.classifier(self.pool(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pictures (batch, 3, H, W), at least 32 pixels a side -> logits (batch, num_outputs)."""
+        return self.head(self.features(x))
+
+
+def _initialise(module: nn.Module) -> None:
+    """The official initialisation: truncated normal for linear layers, He for convolutions."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

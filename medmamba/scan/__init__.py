@@ -1,0 +1,82 @@
+"""The selective scan and its backends: one signature, that of mamba-ssm, and one definition, ``reference``.
+
+``cross_scan`` is what SS2D calls; ``selective_scan`` is the one-dimensional scan. Both take ``backend``:
+
+    auto         the fastest that runs on the tensors' device
+    reference    plain PyTorch, any device, slow
+    cpu          numba kernels, forward and backward
+    mamba_ssm    mamba-ssm's CUDA kernel
+
+A backend that was named and cannot run raises ``BackendUnavailable`` with the reason; only ``auto`` may choose.
+"""
+
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from medmamba.errors import BackendUnavailable
+from medmamba.scan import cpu, mamba_ssm, reference
+
+BACKENDS: dict[str, ModuleType] = {"reference": reference, "cpu": cpu, "mamba_ssm": mamba_ssm}
+
+
+def why_unavailable(backend: str, device: torch.device) -> str | None:
+    """Why ``backend`` cannot scan tensors on ``device``, or None when it can."""
+    if backend not in BACKENDS:
+        return f"no such backend; there are: auto, {', '.join(BACKENDS)}"
+    if backend == "cpu" and device.type != "cpu":
+        return f"it scans on the CPU, and the tensors are on {device.type}"
+    if backend == "mamba_ssm":
+        return mamba_ssm.why_unavailable() or (
+            f"it scans on CUDA, and the tensors are on {device.type}" if device.type != "cuda" else None
+        )
+    return None
+
+
+def resolve(backend: str, device: torch.device) -> str:
+    """The name of the backend that will run.
+
+    Raises:
+        BackendUnavailable: a named backend cannot run; the message lists what each backend lacks.
+    """
+    if backend == "auto":
+        return next(name for name in ("mamba_ssm", "cpu", "reference") if why_unavailable(name, device) is None)
+    if why_unavailable(backend, device):
+        reasons = "; ".join(f"{name}: {why_unavailable(name, device) or 'can run'}" for name in {backend, *BACKENDS})
+        raise BackendUnavailable(f"The scan backend {backend!r} cannot run here. {reasons}")
+    return backend
+
+
+def cross_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    delta_bias: Tensor,
+    delta_softplus: bool = True,
+    *,
+    backend: str = "auto",
+) -> Tensor:
+    """Scan a grid in the directions of SS2D and sum them; shapes as in ``reference.cross_scan``."""
+    module = BACKENDS[resolve(backend, u.device)]
+    return module.cross_scan(u, delta, A, B, C, D, delta_bias, delta_softplus)
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    *,
+    backend: str = "auto",
+) -> Tensor:
+    """Scan sequences; shapes as in ``reference.selective_scan``."""
+    module = BACKENDS[resolve(backend, u.device)]
+    return module.selective_scan(u, delta, A, B, C, D, delta_bias, delta_softplus)

@@ -1,0 +1,335 @@
+"""The selective scan on a CPU: numba kernels, forward and backward, fused over the directions of SS2D.
+
+Nothing is gathered or merged: the grid stays (batch, H*W, channels) with channels contiguous, and a kernel walks it by
+strides, once a direction, adding into one output. Work is cut into (image, block of channels); the innermost loops run
+over the channels of a block, so they vectorise, and a block's states stay in the first-level cache. Compared with
+``reference.cross_scan`` this saves the four copies of everything and the (batch, channels, N, L) intermediates.
+
+The backward pass keeps the state only at the start of every ``CHUNK`` steps, recomputes the states inside a chunk and
+walks it backwards; memory is that of the inputs, not N times as much.
+
+A one-dimensional scan is the same thing on a grid of one row with one direction.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numpy.polynomial import Chebyshev
+from torch import Tensor
+
+from medmamba.scan.threads import share_out
+
+WIDEST_BLOCK = 48  # channels; measured best on AVX-512 and AVX2 (docs/log.md)
+CHUNK = 16  # steps between two kept states in the backward pass
+LOG2E = np.float32(math.log2(math.e))
+
+
+def _fit(function: Callable[..., Any], low: float, high: float, degree: int) -> tuple[np.float32, ...]:
+    """Coefficients, constant first, of the near-minimax polynomial of ``function`` on [low, high]."""
+    fitted = Chebyshev.interpolate(function, degree, domain=[low, high]).convert(kind=np.polynomial.Polynomial)
+    return tuple(np.float32(c) for c in fitted.coef)
+
+
+E0, E1, E2, E3, E4, E5 = _fit(np.exp2, -0.5, 0.5, 5)
+L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10 = _fit(
+    lambda t: np.where(t > 1e-9, np.log1p(t) / np.maximum(t, 1e-9), 1.0), 0.0, 1.0, 10
+)
+
+
+# Neither helper may be reassociated: that would cancel the range reduction. The kernels may, for their sums over channels.
+@numba.njit(nogil=True, fastmath={"contract"})
+def _exp2(x: float) -> float:
+    """2**x for any float32, relative error under 3e-7; below the smallest normal number it stays there."""
+    x = min(max(x, np.float32(-126.0)), np.float32(127.0))
+    whole = np.floor(x + np.float32(0.5))
+    r = x - whole
+    fraction = ((((E5 * r + E4) * r + E3) * r + E2) * r + E1) * r + E0
+    scale = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+    return fraction * scale
+
+
+@numba.njit(nogil=True, fastmath={"contract"})
+def _log1p(t: float) -> float:
+    """log(1 + t) for t in [0, 1], relative error under 2e-7."""
+    p = ((((L10 * t + L9) * t + L8) * t + L7) * t + L6) * t + L5
+    return t * (((((p * t + L4) * t + L3) * t + L2) * t + L1) * t + L0)
+
+
+@numba.njit(nogil=True, fastmath={"contract"})
+def _step_size(raw: float, softplus: bool) -> float:
+    """delta with its bias -> dt."""
+    if softplus:
+        return max(raw, np.float32(0)) + _log1p(_exp2(-abs(raw) * LOG2E))
+    return raw
+
+
+@numba.njit(nogil=True, fastmath={"contract"})
+def _step_slope(raw: float, softplus: bool) -> float:
+    """d dt / d raw: the logistic function, written so that it does not cancel for steps near zero."""
+    if softplus:
+        tail = _exp2(-abs(raw) * LOG2E)
+        return (np.float32(1) if raw > 0 else tail) / (np.float32(1) + tail)
+    return np.float32(1)
+
+
+@numba.njit(nogil=True)
+def _walk(direction: int, height: int, width: int) -> tuple[int, int, int, int, int]:
+    """A direction's first position on the flat grid, its outer count and stride, and its inner count and stride."""
+    last = height * width - 1
+    if direction == 0:
+        return 0, height, width, width, 1
+    if direction == 1:
+        return 0, width, 1, height, width
+    if direction == 2:
+        return last, height, -width, width, -1
+    return last, width, -1, height, -width
+
+
+F3, F4, F5 = (numba.types.Array(numba.float32, axes, "C") for axes in (3, 4, 5))
+STRIDED = numba.types.Array(numba.float32, 4, "A")
+INPUTS = (numba.int64, numba.int64, numba.int64, F4, F5, F4, STRIDED, STRIDED, F3, F3)
+COMPILED = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+
+
+@cache
+def _forward(block: int, softplus: bool) -> Callable[..., None]:
+    """The forward kernel for blocks of ``block`` channels, a constant of the compiled loops.
+
+    The channels axis comes cut in two, (blocks, block), since an index that starts at zero is what the compiler can prove
+    safe and so vectorise. u (batch, L, channels), delta (K, batch, L, channels), A in powers of two (K, N, channels),
+    B and C (batch, L, K, N), D and bias (K, channels) -> y (batch, L, channels).
+    """
+
+    @numba.njit((*INPUTS, F4), **COMPILED)
+    def forward(first, last, width, u, delta, A, B, C, D, bias, y):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        directions, states, blocks, _ = A.shape
+        length = u.shape[1]
+        h = np.empty((states, block), np.float32)
+        dt = np.empty(block, np.float32)
+        drive = np.empty(block, np.float32)
+        out = np.empty(block, np.float32)
+        for task in range(first, last):
+            image, part = task // blocks, task % blocks
+            for k in range(directions):
+                start, outer, outer_stride, inner, inner_stride = _walk(k, length // width, width)
+                h[:] = 0
+                for i in range(outer):
+                    for j in range(inner):
+                        at = start + i * outer_stride + j * inner_stride
+                        for c in range(block):
+                            x = u[image, at, part, c]
+                            dt[c] = _step_size(delta[k, image, at, part, c] + bias[k, part, c], softplus)
+                            drive[c] = dt[c] * x
+                            out[c] = D[k, part, c] * x
+                        for n in range(states):
+                            B_n, C_n = B[image, at, k, n], C[image, at, k, n]
+                            for c in range(block):
+                                h[n, c] = _exp2(dt[c] * A[k, n, part, c]) * h[n, c] + drive[c] * B_n
+                                out[c] += h[n, c] * C_n
+                        if k == 0:
+                            for c in range(block):
+                                y[image, at, part, c] = out[c]
+                        else:
+                            for c in range(block):
+                                y[image, at, part, c] += out[c]
+
+    return forward
+
+
+@cache
+def _backward(block: int, softplus: bool) -> Callable[..., None]:
+    """The backward kernel: from dy, the gradients of everything the forward kernel reads but D and the bias.
+
+    du (batch, L, channels) and ddelta (K, batch, L, channels) are complete; dA (batch, K, N, channels) is for the caller to
+    sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that no two tasks write to the same place.
+    """
+
+    @numba.njit((*INPUTS, F4, F4, F5, F5, F5, F5), **COMPILED)
+    def backward(first, last, width, u, delta, A, B, C, D, bias, dy, du, ddelta, dA, dB, dC):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        directions, states, blocks, _ = A.shape
+        length = u.shape[1]
+        chunks = (length + CHUNK - 1) // CHUNK
+        kept = np.empty((chunks, states, block), np.float32)  # the state before each chunk
+        h = np.empty((CHUNK + 1, states, block), np.float32)  # h[t]: the state before step t of a chunk
+        decay = np.empty((CHUNK, states, block), np.float32)
+        dt = np.empty((CHUNK, block), np.float32)
+        drive = np.empty((CHUNK, block), np.float32)
+        adjoint = np.empty((states, block), np.float32)
+        dA_sum = np.empty((states, block), np.float32)
+        upstream = np.empty(block, np.float32)
+        by_decay = np.empty(block, np.float32)
+        by_drive = np.empty(block, np.float32)
+        positions = np.empty(length, np.int64)
+        for task in range(first, last):
+            image, part = task // blocks, task % blocks
+            for k in range(directions):
+                start, outer, outer_stride, inner, inner_stride = _walk(k, length // width, width)
+                for i in range(outer):
+                    for j in range(inner):
+                        positions[i * inner + j] = start + i * outer_stride + j * inner_stride
+                h[0] = 0
+                for t in range(length):
+                    if t % CHUNK == 0:
+                        kept[t // CHUNK] = h[0]
+                    at = positions[t]
+                    for c in range(block):
+                        dt[0, c] = _step_size(delta[k, image, at, part, c] + bias[k, part, c], softplus)
+                        drive[0, c] = dt[0, c] * u[image, at, part, c]
+                    for n in range(states):
+                        B_n = B[image, at, k, n]
+                        for c in range(block):
+                            h[0, n, c] = _exp2(dt[0, c] * A[k, n, part, c]) * h[0, n, c] + drive[0, c] * B_n
+                adjoint[:] = 0
+                dA_sum[:] = 0
+                for chunk in range(chunks - 1, -1, -1):
+                    begin = chunk * CHUNK
+                    count = min(CHUNK, length - begin)
+                    h[0] = kept[chunk]
+                    for t in range(count):
+                        at = positions[begin + t]
+                        for c in range(block):
+                            dt[t, c] = _step_size(delta[k, image, at, part, c] + bias[k, part, c], softplus)
+                            drive[t, c] = dt[t, c] * u[image, at, part, c]
+                        for n in range(states):
+                            B_n = B[image, at, k, n]
+                            for c in range(block):
+                                decay[t, n, c] = _exp2(dt[t, c] * A[k, n, part, c])
+                                h[t + 1, n, c] = decay[t, n, c] * h[t, n, c] + drive[t, c] * B_n
+                    for t in range(count - 1, -1, -1):
+                        at = positions[begin + t]
+                        for c in range(block):
+                            upstream[c] = dy[image, at, part, c]
+                            by_decay[c] = 0
+                            by_drive[c] = 0
+                        for n in range(states):
+                            B_n, C_n = B[image, at, k, n], C[image, at, k, n]
+                            sum_B, sum_C = np.float32(0), np.float32(0)
+                            for c in range(block):
+                                g = adjoint[n, c] + upstream[c] * C_n
+                                sum_B += g * drive[t, c]
+                                sum_C += upstream[c] * h[t + 1, n, c]
+                                by_drive[c] += g * B_n
+                                g *= decay[t, n, c]
+                                adjoint[n, c] = g
+                                g *= h[t, n, c]
+                                by_decay[c] += g * A[k, n, part, c]
+                                dA_sum[n, c] += g * dt[t, c]
+                            dB[part, image, at, k, n] = sum_B
+                            dC[part, image, at, k, n] = sum_C
+                        for c in range(block):
+                            x = u[image, at, part, c]
+                            slope = _step_slope(delta[k, image, at, part, c] + bias[k, part, c], softplus)
+                            ddelta[k, image, at, part, c] = (by_decay[c] / LOG2E + by_drive[c] * x) * slope
+                            du[image, at, part, c] += by_drive[c] * dt[t, c] + D[k, part, c] * upstream[c]
+                dA[image, k, :, part] = dA_sum
+
+    return backward
+
+
+def _block_width(channels: int) -> int:
+    return max(width for width in range(1, WIDEST_BLOCK + 1) if channels % width == 0)
+
+
+def _cut(tensor: Tensor, block: int) -> np.ndarray:
+    """The contiguous array of ``tensor``, its last axis cut into (blocks, block)."""
+    return tensor.detach().contiguous().unflatten(-1, (-1, block)).numpy()
+
+
+class _CrossScan(torch.autograd.Function):
+    """``cross_scan`` on flat grids, in float32: u (batch, L, channels), delta (K, batch, L, channels), B, C (batch, L, K, N)."""
+
+    @staticmethod
+    def forward(ctx: Any, width: int, softplus: bool, *inputs: Tensor) -> Tensor:
+        u, delta, A, B, C, D, bias = inputs
+        block = _block_width(u.shape[2])
+        arrays = (
+            *(_cut(t, block) for t in (u, delta, (A * float(LOG2E)).transpose(1, 2))),
+            *(t.detach().numpy() for t in (B, C)),
+            *(_cut(t, block) for t in (D, bias)),
+        )
+        y = torch.empty(u.shape)
+        share_out(_forward(block, softplus), u.shape[0] * u.shape[2] // block, width, *arrays, _cut(y, block))
+        ctx.save_for_backward(u)
+        ctx.width, ctx.softplus, ctx.block, ctx.arrays = width, softplus, block, arrays
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        (u,) = ctx.saved_tensors
+        _, delta, A, B, _, _, _ = ctx.arrays
+        images, _, channels = u.shape
+        directions, states, blocks, block = A.shape
+        du, ddelta = torch.zeros(u.shape), torch.empty(directions, *u.shape)
+        dA = torch.zeros(images, directions, states, channels)
+        dB, dC = torch.empty(2, blocks, *B.shape)
+        share_out(
+            _backward(block, ctx.softplus),
+            images * blocks,
+            ctx.width,
+            *ctx.arrays,
+            *(_cut(t, block) for t in (dy, du, ddelta, dA)),
+            dB.numpy(),
+            dC.numpy(),
+        )
+        dD = (dy * u).sum((0, 1)).expand(directions, channels)
+        return None, None, du, ddelta, dA.sum(0).transpose(1, 2), dB.sum(0), dC.sum(0), dD, ddelta.sum((1, 2))
+
+
+def cross_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    delta_bias: Tensor,
+    delta_softplus: bool = True,
+) -> Tensor:
+    """``reference.cross_scan`` in float32. Fastest when delta's memory is laid out (K, batch, H, W, channels)."""
+    flat = (
+        u.flatten(1, 2),
+        delta.permute(3, 0, 1, 2, 4).flatten(2, 3),
+        A,
+        B.flatten(1, 2),
+        C.flatten(1, 2),
+        D,
+        delta_bias,
+    )
+    return _CrossScan.apply(u.shape[2], delta_softplus, *(t.float() for t in flat)).unflatten(1, u.shape[1:3]).to(u.dtype)
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+) -> Tensor:
+    """``reference.selective_scan`` in float32: each group of channels is a grid of one row, read in one direction."""
+    groups = B.shape[1]
+    D, delta_bias = (u.new_zeros(u.shape[1]) if t is None else t for t in (D, delta_bias))
+    parts = [
+        cross_scan(
+            u_g.transpose(1, 2)[:, None],  # (batch, 1, L, channels)
+            delta_g.transpose(1, 2)[:, None, :, None],  # (batch, 1, L, 1, channels)
+            A_g[None],
+            B[:, g].transpose(1, 2)[:, None, :, None],  # (batch, 1, L, 1, N)
+            C[:, g].transpose(1, 2)[:, None, :, None],
+            D_g[None],
+            bias_g[None],
+            delta_softplus,
+        )
+        for g, (u_g, delta_g, A_g, D_g, bias_g) in enumerate(
+            zip(*(t.chunk(groups, 1) for t in (u, delta)), *(t.chunk(groups) for t in (A, D, delta_bias)), strict=True)
+        )
+    ]
+    return torch.cat([part[:, 0].transpose(1, 2) for part in parts], dim=1)

@@ -1,0 +1,318 @@
+"""Train one network on several tasks and a router together, on CPU or GPU, to be stopped and resumed at any moment.
+
+Every batch mixes tasks. A picture's loss is the cross-entropy among its own task's classes, if it has any, plus that of the
+router. Tasks are drawn in proportion to a power of their size, and classes within a task likewise, so that small ones are
+seen often without drowning the rest.
+
+A run is a folder: ``state.pt`` (everything needed to go on), ``metrics.csv`` (a row a validation) and ``best.pt`` (the
+averaged weights that did best on validation).
+"""
+
+import csv
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from medmamba import metrics
+from medmamba.augment import Augmenter
+from medmamba.data import Split, load_split
+from medmamba.errors import DataError
+from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.preprocess import Transform
+from medmamba.tasks import OutputLayout, Task
+
+MARGIN = 1.25  # training squares are kept this much larger than the network's input, for zoom and rotation
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run. Lengths are counted in pictures shown, so that batch size and pauses do not change their meaning."""
+
+    tasks: Path  # recipe: JSON with a list of tasks
+    data: Path
+    out: Path
+    size: int = 64  # pixels
+    pictures: int = 300_000
+    warm_up: int = 10_000
+    variant: str = "T"
+    batch: int = 48
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    drop_path: float = 0.1
+    label_smoothing: float = 0.05
+    balance: float = 0.5  # power of the size of a task or class in its share of the batches: 0 equal, 1 natural
+    average: float = 0.999  # decay of the moving average of the weights
+    router_weight: float = 0.5
+    seed: int = 0
+    start_from: Path | None = None  # best.pt of an earlier run with the same tasks
+    validate_every: int = 16_000
+    save_seconds: float = 180.0
+
+
+def read_tasks(recipe: Path) -> tuple[Task, ...]:
+    """The tasks of a recipe file.
+
+    Raises:
+        DataError: the file is not a recipe.
+    """
+    try:
+        return tuple(Task.from_json(entry) for entry in json.loads(recipe.read_text(encoding="utf-8"))["tasks"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"The recipe is not a JSON file with a list of tasks: {type(error).__name__}.") from error
+
+
+def layout_of(tasks: tuple[Task, ...]) -> OutputLayout:
+    """A generalist's layout for several tasks, a plain head for one."""
+    return OutputLayout.generalist(tasks) if len(tasks) > 1 else OutputLayout(tasks)
+
+
+def train(config: TrainConfig) -> Path:
+    """Run, or go on with, the training that ``config`` describes, and return its folder."""
+    torch.manual_seed(config.seed)
+    tasks = read_tasks(config.tasks)
+    layout = layout_of(tasks)
+    cache = config.out / "squares"
+    pool = _Pool(tasks, [load_split(config.data, t, "train", round(config.size * MARGIN), cache) for t in tasks])
+    validation = [load_split(config.data, task, "val", config.size, cache) for task in tasks]
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = MedMamba(MedMambaConfig.variant(config.variant, layout.num_outputs), drop_path=config.drop_path).to(device)
+    if config.start_from:
+        model.load_state_dict(torch.load(config.start_from, weights_only=True)["model"])
+    averaged = AveragedModel(model, multi_avg_fn=_moving_average(config.average), use_buffers=True)
+    optimiser = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.learning_rate, fused=True)
+    run = _Run(config, model, averaged, optimiser)
+    run.resume()
+
+    augment, transform, objective = Augmenter.of(tasks), Transform(config.size), Objective(layout, config)
+    batches = pool.batches(config, run.random)
+    last_save, losses = time.monotonic(), []
+    with tqdm(total=config.pictures, initial=run.pictures, unit="pictures", smoothing=0.05) as bar:
+        while run.pictures < config.pictures:
+            pictures, labels, numbers = next(batches)
+            for group in optimiser.param_groups:
+                group["lr"] = _learning_rate(config, run.pictures)
+            inputs = transform.normalise(augment(pictures, numbers, config.size, run.random)).to(device)
+            with torch.autocast(device.type, torch.bfloat16):
+                logits = model(inputs)
+            loss = objective(logits.float(), labels.to(device), numbers.to(device))
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            averaged.update_parameters(model)
+
+            losses.append(loss.item())
+            before, run.pictures = run.pictures, run.pictures + len(pictures)
+            bar.update(len(pictures))
+            bar.set_postfix(loss=f"{np.mean(losses[-100:]):.3f}")
+            finished = run.pictures >= config.pictures
+            if finished or run.pictures // config.validate_every > before // config.validate_every:
+                run.record(float(np.mean(losses)), validate(averaged.module, layout, validation, transform))
+                losses.clear()
+            if finished or time.monotonic() - last_save > config.save_seconds:
+                run.save()
+                last_save = time.monotonic()
+    return config.out
+
+
+class Objective:
+    """Cross-entropy among the outputs of each picture's own task, with label smoothing, plus that of the router."""
+
+    def __init__(self, layout: OutputLayout, config: TrainConfig) -> None:
+        self.layout, self.smoothing, self.router_weight = layout, config.label_smoothing, config.router_weight
+        self.own = torch.zeros(len(layout.tasks), layout.num_outputs, dtype=torch.bool)
+        for number, task in enumerate(layout.tasks):
+            self.own[number, layout.outputs(task.name)] = True
+        self.first = torch.tensor([layout.outputs(task.name).start for task in layout.tasks])
+        self.routes = torch.tensor([layout.route(task.name) for task in layout.tasks] if layout.routed else [])
+
+    def __call__(self, logits: Tensor, labels: Tensor, task: Tensor) -> Tensor:
+        """logits (batch, outputs), labels (batch,) within the task or UNLABELLED, task numbers (batch,) -> mean loss."""
+        labelled = labels >= 0
+        loss = logits.new_zeros(())
+        if labelled.any():
+            own = self.own.to(logits.device)[task[labelled]]
+            log_p = logits[labelled].masked_fill(~own, -torch.inf).log_softmax(1)
+            target = (self.first.to(logits.device)[task[labelled]] + labels[labelled])[:, None]
+            uniform = log_p.masked_fill(~own, 0).sum(1) / own.sum(1)
+            per_picture = (1 - self.smoothing) * log_p.gather(1, target)[:, 0] + self.smoothing * uniform
+            loss = -per_picture.sum() / len(labels)
+        if self.layout.routed:
+            routes = self.routes.to(logits.device)[task]
+            loss = loss + self.router_weight * nn.functional.cross_entropy(logits[:, self.layout.router], routes)
+        return loss
+
+
+class _Pool:
+    """All training pictures, drawn at random with the shares of tasks and classes evened out."""
+
+    def __init__(self, tasks: tuple[Task, ...], splits: list[Split]) -> None:
+        self.splits = [torch.from_numpy(split.squares) for split in splits]
+        self.labels = torch.from_numpy(np.concatenate([split.labels for split in splits]))
+        self.task = torch.cat([torch.full((len(split),), number) for number, split in enumerate(splits)])
+        self.index = torch.cat([torch.arange(len(split)) for split in splits])
+        if not len(self.labels):
+            raise DataError("The recipe's tasks have no training pictures in the data folder.")
+
+    def _weights(self, balance: float) -> Tensor:
+        weights = torch.zeros(len(self.labels), dtype=torch.float64)
+        for number in range(len(self.splits)):
+            members = self.task == number
+            classes, counts = self.labels[members].unique(return_counts=True)
+            shares = counts.double() ** balance
+            share_of_task = members.sum().double() ** balance
+            for label, share, count in zip(classes, shares / shares.sum(), counts, strict=True):
+                weights[members & (self.labels == label)] = share_of_task * share / count
+        return weights
+
+    def batches(self, config: TrainConfig, random: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Endless batches: pictures (batch, 3, H, W) in [0, 1], labels (batch,), task numbers (batch,)."""
+        weights = self._weights(config.balance)
+        while True:
+            drawn = torch.multinomial(weights, config.batch, replacement=True, generator=random)
+            tasks = self.task[drawn]
+            squares = torch.stack([self.splits[t][i] for t, i in zip(tasks, self.index[drawn], strict=True)])
+            yield squares.permute(0, 3, 1, 2).float() / 255, self.labels[drawn], tasks
+
+
+class _Run:
+    """What a run has reached, and its folder."""
+
+    def __init__(
+        self, config: TrainConfig, model: MedMamba, averaged: AveragedModel, optimiser: torch.optim.Optimizer
+    ) -> None:
+        self.config, self.model, self.averaged, self.optimiser = config, model, averaged, optimiser
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.pictures, self.best, self.seconds = 0, -math.inf, 0.0
+        self._since = time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from ``state.pt`` if there is one."""
+        path = self.config.out / "state.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.random.set_state(state["random"])
+        torch.set_rng_state(state["torch_random"])
+        self.pictures, self.best, self.seconds = state["pictures"], state["best"], state["seconds"]
+
+    def save(self) -> None:
+        """Write ``state.pt`` so that a kill at any moment leaves the old file or the new one."""
+        _replace(
+            self.config.out / "state.pt",
+            {
+                "model": self.model.state_dict(),
+                "averaged": self.averaged.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "random": self.random.get_state(),
+                "torch_random": torch.get_rng_state(),
+                "pictures": self.pictures,
+                "best": self.best,
+                "seconds": self._elapsed(),
+            },
+        )
+
+    def record(self, loss: float, scores: dict[str, float]) -> None:
+        """Add a row to ``metrics.csv``, and keep the averaged weights if they are the best so far."""
+        row = {"pictures": self.pictures, "seconds": round(self._elapsed()), "loss": round(loss, 4)}
+        row |= {name: round(score, 4) for name, score in scores.items()}
+        path = self.config.out / "metrics.csv"
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+        if scores["mean"] > self.best:
+            self.best = scores["mean"]
+            best = {"model": self.averaged.module.state_dict(), "pictures": self.pictures, "seconds": self._elapsed()}
+            _replace(self.config.out / "best.pt", best | {"config": {k: str(v) for k, v in asdict(self.config).items()}})
+
+    def _elapsed(self) -> float:
+        now = time.monotonic()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        return self.seconds
+
+
+@torch.inference_mode()
+def predict(model: MedMamba, squares: np.ndarray, transform: Transform, batch: int = 64) -> np.ndarray:
+    """Logits (n, outputs) of squares (n, size, size, 3) uint8."""
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    logits = [
+        model(transform.to_tensor(squares[i : i + batch]).to(device)).float().cpu() for i in range(0, len(squares), batch)
+    ]
+    model.train(training)
+    return torch.cat(logits).numpy()
+
+
+def validate(model: MedMamba, layout: OutputLayout, splits: list[Split], transform: Transform) -> dict[str, float]:
+    """Accuracy and macro AUC of each task, the router's accuracy, and ``mean``: the average of all of them."""
+    scores: dict[str, float] = {}
+    right = total = 0
+    for task, split in zip(layout.tasks, splits, strict=True):
+        if not len(split):
+            continue
+        logits = predict(model, split.squares, transform)
+        if layout.routed:
+            right += int((logits[:, layout.router].argmax(1) == layout.route(task.name)).sum())
+            total += len(split)
+        if task.classes:
+            own = torch.from_numpy(logits[:, layout.outputs(task.name)]).softmax(1).numpy()
+            scores[f"{task.name} accuracy"] = metrics.accuracy(split.labels, own)
+            scores[f"{task.name} AUC"] = metrics.macro_auc(split.labels, own)
+    if total:
+        scores["router accuracy"] = right / total
+    return {"mean": float(np.nanmean(list(scores.values()))), **scores}
+
+
+def _learning_rate(config: TrainConfig, pictures: int) -> float:
+    """Linear warm-up, then a cosine to a hundredth."""
+    if pictures < config.warm_up:
+        return config.learning_rate * (pictures + config.batch) / (config.warm_up + config.batch)
+    progress = (pictures - config.warm_up) / max(config.pictures - config.warm_up, 1)
+    return config.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def _decay_groups(model: MedMamba, weight_decay: float) -> list[dict]:
+    """Weight decay for matrices and kernels only, not for norms, biases, A_log, D and the step sizes' bias."""
+    spared = {"A_log", "D", "dt_proj_bias"}
+    named = list(model.named_parameters())
+    free = [p for name, p in named if p.ndim < 2 or name.rpartition(".")[2] in spared]
+    decayed = [p for name, p in named if p.ndim >= 2 and name.rpartition(".")[2] not in spared]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+def _moving_average(decay: float):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """An exponential moving average that forgets the first steps sooner, for ``AveragedModel``."""
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+        if not averaged[0].is_floating_point():
+            for old, new in zip(averaged, current, strict=True):
+                old.copy_(new)
+            return
+        torch._foreach_lerp_(averaged, current, max(1 - decay, 9 / (10 + float(count))))
+
+    return update
+
+
+def _replace(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(content, partial)
+    partial.replace(path)
