@@ -112,7 +112,7 @@ def _parse_jpeg(data: bytes) -> Stream:
             frame = (marker, *struct.unpack_from(">BHHB", body), bytes(body[6::3]))
         elif marker == 0xE0 and body.startswith(b"JFIF"):
             colour = colour or "YBR"
-        elif marker == 0xEE and body.startswith(b"Adobe"):
+        elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
             colour = "YBR" if body[11] else "RGB"
         elif marker == 0xF8 and body[:1] == b"\x04":
             raise ImageError(DAMAGED)  # T.87 C.2.4.1.4: a size that overrides the frame header

@@ -7,6 +7,7 @@ then stored value -> modality value or RGB. Windowing and inversion are left to 
 import io
 import logging
 import zlib
+
 import numpy as np
 import pydicom
 from pydicom import config
@@ -112,7 +113,7 @@ def _grey(dataset: Dataset, layout: Layout, frame: int, image: MedicalImage) -> 
         try:
             table = dicom_facts.table_of(holder, "LUT", layout.little_endian, layout.signed)
         except DamagedTable:
-            raise ImageError("The file's modality lookup table is damaged: its values cannot be read. Export it again.")
+            raise ImageError("The file's modality lookup table is damaged. Export it again.") from None
         pixels, ends = table.apply(stored), np.array([0, table.top, *table.apply(ends[2:])])
     else:
         pixels, usable = _rescale(dataset, layout, frame, stored)

@@ -95,7 +95,7 @@ def _native_bits(layout: Layout) -> int:
 
 
 def decode(dataset: Dataset, layout: Layout, frame: int) -> tuple[np.ndarray, int, str | None]:
-    """One frame: stored values (rows, columns[, 3]), their depth in bits, and the colour space if the stream knows it."""
+    """One frame: stored values (rows, columns[, 3]), their depth in bits, the colour space if the stream tells it."""
     source = dataset[layout.keyword].value
     if not isinstance(source, bytes):
         raise ImageError(DAMAGED)
@@ -141,14 +141,14 @@ def _decode_native(source: bytes, vr: str, layout: Layout, frame: int) -> np.nda
     except Exception:  # as in _parse
         raise ImageError(DAMAGED) from None
     if array.dtype.kind == "f" or layout.allocated == 1:
-        return array
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
     return _take_bits(array, layout.stored, layout.high + 1 - layout.stored, layout.signed)
 
 
 def _take_bits(array: np.ndarray, bits: int, low: int, signed: bool) -> np.ndarray:
     """``bits`` bits of each integer from bit ``low`` up, read as signed or unsigned, in integers of the same size."""
     size = array.dtype.itemsize
-    plain = np.ascontiguousarray(array).view(f"u{size}")
+    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).view(f"u{size}")
     spare = 8 * size - bits
     lifted = plain << np.uint8(spare - low) if spare - low else plain
     return (lifted.view(f"i{size}") if signed else lifted) >> np.uint8(spare)
