@@ -115,8 +115,8 @@ def groups(dataset: Dataset, frame: int, keyword: str) -> Dataset:
 def refuse_other_objects(dataset: Dataset, has_pixels: bool) -> None:
     """Raises ``ImageError``, naming the object, for every DICOM object that is not a picture to classify."""
     sop_class = str(value(dataset, "SOPClassUID") or "")
-    meta = getattr(dataset, "file_meta", None)
-    if str(meta.get("MediaStorageSOPClassUID", "") if meta is not None else "") == DIRECTORY or (
+    meta = getattr(dataset, "file_meta", Dataset())
+    if str(value(meta, "MediaStorageSOPClassUID")) == DIRECTORY or (
         value(dataset, "DirectoryRecordSequence") is not None and not has_pixels
     ):
         raise ImageError("This is a DICOMDIR, the table of contents of a disc. Choose one of the pictures beside it.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
@@ -76,16 +77,28 @@ def layout_of(dataset: Dataset, syntax: str, little_endian: bool) -> Layout:
         raise ImageError("The picture's values are stored with a depth that is not read. Export it with 8 or 16 bits.")
     if not (1 <= stored <= allocated and stored - 1 <= high < allocated):
         raise ImageError(DAMAGED)
-    encapsulated = syntax not in NATIVE or bool(getattr(dataset[keyword], "is_undefined_length", False))
+    element = _element(dataset, keyword)
+    encapsulated = syntax not in NATIVE or bool(element.is_undefined_length)
     if encapsulated and keyword != "PixelData":
         raise ImageError(DAMAGED)
     layout = Layout(
         keyword, syntax, little_endian, encapsulated, photometric, rows, columns, samples, frames or 1, allocated,
         stored, high, integer(dataset, "PixelRepresentation") == 1, integer(dataset, "PlanarConfiguration") or 0,
     )  # fmt: skip
-    if not encapsulated and len(dataset[keyword].value or b"") * 8 < _native_bits(layout) * layout.frames:
+    if not encapsulated and len(element.value) * 8 < _native_bits(layout) * layout.frames:
         raise ImageError("The file is shorter than its header says: it was cut off. Copy or export it again.")
     return layout
+
+
+def _element(dataset: Dataset, keyword: str) -> DataElement:
+    """The pixel data element, sure to hold bytes."""
+    try:
+        element = dataset[keyword]
+    except Exception:  # as in dicom._parse
+        raise ImageError(DAMAGED) from None
+    if not isinstance(element.value, bytes):
+        raise ImageError(DAMAGED)
+    return element
 
 
 def _native_bits(layout: Layout) -> int:
@@ -96,17 +109,16 @@ def _native_bits(layout: Layout) -> int:
 
 def decode(dataset: Dataset, layout: Layout, frame: int) -> tuple[np.ndarray, int, str | None]:
     """One frame: stored values (rows, columns[, 3]), their depth in bits, the colour space if the stream tells it."""
-    source = dataset[layout.keyword].value
-    if not isinstance(source, bytes):
-        raise ImageError(DAMAGED)
+    element = _element(dataset, layout.keyword)
+    source = element.value
     if not layout.encapsulated or layout.syntax == RLELossless:
-        return _decode_native(source, str(dataset[layout.keyword].VR), layout, frame), layout.stored, None
+        return _decode_native(source, str(element.VR), layout, frame), layout.stored, None
     try:
         offsets = value(dataset, "ExtendedOffsetTable"), value(dataset, "ExtendedOffsetTableLengths")
         coded = get_frame(
             source, frame, number_of_frames=layout.frames, extended_offsets=offsets if all(offsets) else None
         )
-    except Exception:  # as in _parse
+    except Exception:  # as in dicom._parse
         raise ImageError(DAMAGED) from None
     stream = codestream.parse(coded)
     if (stream.rows, stream.columns, stream.components) != (layout.rows, layout.columns, layout.samples):
@@ -138,7 +150,7 @@ def _decode_native(source: bytes, vr: str, layout: Layout, frame: int) -> np.nda
     )
     try:
         array, _ = get_decoder(syntax).as_array(source, index=frame, raw=True, **options)
-    except Exception:  # as in _parse
+    except Exception:  # as in dicom._parse
         raise ImageError(DAMAGED) from None
     if array.dtype.kind == "f" or layout.allocated == 1:
         return array.astype(array.dtype.newbyteorder("="), copy=False)

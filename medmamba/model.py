@@ -15,7 +15,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from medmamba.errors import RequestError
 from medmamba.ss2d import SS2D
+
+SMALLEST_SIDE = 32  # pixels: the patch embedding and three patch mergings divide by that much
 
 
 @dataclass(frozen=True)
@@ -127,15 +130,12 @@ class _Depth:
 
 
 class Stage(nn.Module):
-    """Blocks of one width, then patch merging (but for the last stage)."""
+    """Blocks of one width, and the patch merging that leads to the next stage (none after the last)."""
 
     def __init__(self, blocks: list[SSConvSSM], merging: PatchMerging | None) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*blocks)
         self.merging = merging or nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.merging(self.blocks(x))
 
 
 class MedMamba(nn.Module):
@@ -152,21 +152,37 @@ class MedMamba(nn.Module):
         self.config = config
         depth = _Depth(sum(config.depths), drop_path)
         self.patch_embedding = PatchEmbedding(config.width)
-        self.stages = nn.Sequential(
-            *(
-                Stage(
-                    [SSConvSSM(width, config.d_state, depth.next_rate(), backend) for _ in range(blocks)],
-                    PatchMerging(width) if width != config.widths[-1] else None,
-                )
-                for blocks, width in zip(config.depths, config.widths, strict=True)
+        self.stages = nn.ModuleList(
+            Stage(
+                [SSConvSSM(width, config.d_state, depth.next_rate(), backend) for _ in range(blocks)],
+                PatchMerging(width) if width != config.widths[-1] else None,
             )
+            for blocks, width in zip(config.depths, config.widths, strict=True)
         )
         self.classifier = nn.Linear(config.widths[-1], config.num_outputs)
         self.apply(_initialise)
 
     def features(self, x: Tensor) -> Tensor:
         """Pictures (batch, 3, H, W) -> output of the last SS-Conv-SSM block (batch, H/32, W/32, 8C)."""
-        return self.stages(self.patch_embedding(x))
+        return self.pyramid(x)[-1]
+
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        """Pictures (batch, 3, H, W) -> output of the last block of each stage, from (batch, H/4, W/4, C) to ``features``.
+
+        Raises:
+            RequestError: a side is shorter than 32 pixels, so that the last stage would be empty.
+        """
+        if min(x.shape[-2:]) < SMALLEST_SIDE:
+            raise RequestError(f"The network needs pictures of at least {SMALLEST_SIDE} pixels a side, not {tuple(x.shape[-2:])}.")
+        return self.stages_from(self.patch_embedding(x), first=0)
+
+    def stages_from(self, grid: Tensor, first: int) -> list[Tensor]:
+        """Run the stages from number ``first`` on (0 to 3) on its input grid; the output of each one's last block."""
+        grids = []
+        for stage in self.stages[first:]:
+            grids.append(stage.blocks(grid))
+            grid = stage.merging(grids[-1])
+        return grids
 
     @staticmethod
     def pool(features: Tensor) -> Tensor:

@@ -1,0 +1,229 @@
+"""Checkpoints: a folder with the weights, a card that says what they are, and a golden example that proves they load.
+
+    <name>/card.json             everything about the network that is not a tensor; the page's Model Facts are made from it
+    <name>/weights.safetensors   the network (matrices in float16), and the statistics behind the novelty score
+    <name>/golden.safetensors    one input and the logits it must give
+
+Nothing here unpickles anything; the authors' ``.pth`` files come in through ``official``.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from medmamba.errors import CheckpointError
+from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.preprocess import Transform
+from medmamba.tasks import OutputLayout, Task
+
+CARD, WEIGHTS, GOLDEN = "card.json", "weights.safetensors", "golden.safetensors"
+NOVELTY_PREFIX = "novelty."
+GOLDEN_TOLERANCE = 2e-3  # logits, absolute: kernels of other processors round differently
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint is. Everything a reader or the page needs is in here, in plain words where people read it.
+
+    temperatures: for each task, and for ``router``, what logits are divided by before the softmax (Guo et al. 2017).
+    novelty: threshold of the novelty score for each task that uploads can be sent to; empty without statistics.
+    evidence_scale: for each task, the logit contribution of one cell of the evidence map that counts as strong.
+    bands: ``likely`` is the probability from which the words are "likely"; see ``classifier.band_of``.
+    metrics: for each task, and for ``router``, what ``evaluate`` measured on the test split.
+    """
+
+    name: str
+    title: str
+    version: str
+    date: str
+    config: MedMambaConfig
+    transform: Transform
+    layout: OutputLayout
+    summary: str = ""
+    intended_use: str = ""
+    not_for: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    licence: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    temperatures: dict[str, float] = field(default_factory=dict)
+    novelty: dict[str, float] = field(default_factory=dict)
+    evidence_scale: dict[str, float] = field(default_factory=dict)
+    bands: dict[str, float] = field(default_factory=lambda: {"likely": 0.8})
+    metrics: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+    def to_json(self) -> str:
+        """The text of ``card.json``."""
+        entry = asdict(self)
+        entry["tasks"], entry["routed"] = entry["layout"]["tasks"], entry["layout"]["routed"]
+        del entry["layout"]
+        return json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read ``card.json``.
+
+        Raises:
+            CheckpointError: it is not JSON, or a field is missing, unknown or of the wrong kind.
+        """
+        try:
+            entry = json.loads(text)
+            network, transform = entry.pop("config"), entry.pop("transform")
+            tasks = tuple(Task.from_json(task) for task in entry.pop("tasks"))
+            routed = tuple(entry.pop("routed"))
+            for name in ("not_for", "limits"):
+                entry[name] = tuple(entry.get(name, ()))
+            return cls(
+                config=MedMambaConfig(**(network | {"depths": tuple(network["depths"])})),
+                transform=Transform(int(transform["size"]), tuple(transform["mean"]), tuple(transform["std"])),
+                layout=OutputLayout(tasks, routed),
+                **entry,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            known = ", ".join(f.name for f in fields(cls))
+            raise CheckpointError(f"card.json cannot be used ({error}); its fields are: {known}.") from error
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded folder: the card, the network in evaluation mode, and the tensors of the novelty score (may be empty)."""
+
+    card: Card
+    model: MedMamba
+    novelty: dict[str, Tensor]
+
+
+def default_root() -> Path:
+    """Where checkpoints live: ``$MEDMAMBA_CHECKPOINTS``, or ``checkpoints/`` beside the package."""
+    named = os.environ.get("MEDMAMBA_CHECKPOINTS")
+    return Path(named) if named else Path(__file__).parents[1] / "checkpoints"
+
+
+def list_checkpoints(root: Path | None = None) -> dict[str, Card | CheckpointError]:
+    """The folders under ``root``, by name: their card, or the error that keeps them from being used."""
+    found: dict[str, Card | CheckpointError] = {}
+    for folder in sorted(p for p in (root or default_root()).glob("*") if p.is_dir()):
+        try:
+            found[folder.name] = read_card(folder)
+        except CheckpointError as error:
+            found[folder.name] = error
+    return found
+
+
+def find(name_or_path: str | Path, root: Path | None = None) -> Path:
+    """The folder of a checkpoint, given its name under ``root`` or its path.
+
+    Raises:
+        CheckpointError: there is none; the message lists those there are.
+    """
+    for folder in (Path(name_or_path), (root or default_root()) / name_or_path):
+        if (folder / CARD).is_file():
+            return folder
+    known = ", ".join(list_checkpoints(root)) or "none"
+    raise CheckpointError(f"There is no checkpoint {Path(name_or_path).name!r}. Known checkpoints: {known}.")
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a checkpoint folder."""
+    try:
+        return Card.from_json((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"The checkpoint folder {folder.name} has no readable {CARD}.") from error
+
+
+def load(folder: Path, backend: str = "auto") -> Checkpoint:
+    """Load the weights of a folder and hold them to their card: hash, names, shapes, and the golden logits.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or does not fit the card.
+    """
+    card = read_card(folder)
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise CheckpointError(f"The checkpoint {card.name} has no {WEIGHTS}.")
+    if hash_of(path) != card.sha256:
+        raise CheckpointError(f"{WEIGHTS} of {card.name} is not the file that its card names; fetch the folder again.")
+    tensors = _read(path)
+    model = MedMamba(card.config, drop_path=0.0, backend=backend)
+    load_strictly(model, {k: v for k, v in tensors.items() if not k.startswith(NOVELTY_PREFIX)})
+    model.eval().requires_grad_(False)
+    if card.config.num_outputs != card.layout.num_outputs:
+        raise CheckpointError(
+            f"The card of {card.name} names {card.layout.num_outputs} classes and routes, its network has "
+            f"{card.config.num_outputs} outputs."
+        )
+    _check_golden(folder, card, model)
+    novelty = {k.removeprefix(NOVELTY_PREFIX): v.float() for k, v in tensors.items() if k.startswith(NOVELTY_PREFIX)}
+    return Checkpoint(card, model, novelty)
+
+
+def save(folder: Path, card: Card, model: MedMamba, novelty: dict[str, Tensor], golden_input: Tensor) -> Card:
+    """Write a checkpoint folder from a trained network; returns the card with the hash of the weights filled in.
+
+    The golden logits are those of the weights as stored. golden_input: (batch, 3, size, size), normalised.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = {k: v.half() if v.ndim > 1 else v for k, v in model.state_dict().items()}
+    stored |= {NOVELTY_PREFIX + k: v for k, v in novelty.items()}
+    save_file({k: v.contiguous().cpu() for k, v in stored.items()}, folder / WEIGHTS)
+    card = replace(card, sha256=hash_of(folder / WEIGHTS))
+    (folder / CARD).write_text(card.to_json(), encoding="utf-8")
+    reloaded = MedMamba(card.config, drop_path=0.0).eval()
+    load_strictly(reloaded, {k: v for k, v in stored.items() if not k.startswith(NOVELTY_PREFIX)})
+    with torch.inference_mode():
+        logits = reloaded(golden_input)
+    save_file({"input": golden_input.contiguous(), "logits": logits.contiguous()}, folder / GOLDEN)
+    return card
+
+
+def load_strictly(model: MedMamba, tensors: dict[str, Tensor]) -> None:
+    """``load_state_dict`` that names every tensor that is missing, left over or of another shape.
+
+    Raises:
+        CheckpointError: the tensors are not exactly those of the network.
+    """
+    expected = model.state_dict()
+    faults = [f"missing {key}" for key in expected if key not in tensors]
+    faults += [f"unknown {key}" for key in tensors if key not in expected]
+    faults += [
+        f"{key} is {tuple(tensor.shape)} instead of {tuple(expected[key].shape)}"
+        for key, tensor in tensors.items()
+        if key in expected and tensor.shape != expected[key].shape
+    ]
+    if faults:
+        more = f" and {len(faults) - 8} more" if len(faults) > 8 else ""
+        raise CheckpointError(f"The weights do not fit the network: {'; '.join(faults[:8])}{more}.")
+    model.load_state_dict(tensors)
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path.name} is damaged or not a safetensors file; fetch the folder again.") from error
+
+
+def _check_golden(folder: Path, card: Card, model: MedMamba) -> None:
+    if not (folder / GOLDEN).is_file():
+        raise CheckpointError(f"The checkpoint {card.name} has no {GOLDEN}.")
+    golden = _read(folder / GOLDEN)
+    with torch.inference_mode():
+        error = (model(golden["input"]) - golden["logits"]).abs().max().item()
+    if not error <= GOLDEN_TOLERANCE:
+        raise CheckpointError(
+            f"{card.name} gives other logits than its golden example (off by {error:.3g}): this machine computes it wrongly."
+        )

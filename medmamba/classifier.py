@@ -1,0 +1,204 @@
+"""A checkpoint at work: displayed picture in, answer out, in one forward pass.
+
+The pass gives the modality, the classes' calibrated probabilities, the novelty score and the grids that evidence maps are
+made from. Another task can be asked of the same answer without a second pass.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medmamba import checkpoints, novelty
+from medmamba.checkpoints import Card, Checkpoint
+from medmamba.errors import RequestError
+
+ROUTER = "router"  # its key among a card's temperatures and metrics
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """A class with its calibrated probability."""
+
+    name: str
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Band:
+    """The probabilities in words. ``labels`` are the classes that the words are about."""
+
+    kind: Literal["likely", "undecided", "uncertain"]
+    labels: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """English, for the command line; the page has its own translations."""
+        return {
+            "likely": f"likely {self.labels[0]}",
+            "undecided": f"not sure between {' and '.join(self.labels)}",
+            "uncertain": "uncertain",
+        }[self.kind]
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """How unlike the task's training pictures this one is; refused above the card's threshold."""
+
+    score: float
+    threshold: float
+
+    @property
+    def refused(self) -> bool:
+        """Whether the picture should not be answered for this task."""
+        return self.score > self.threshold
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of a picture.
+
+    modalities: (modality, probability), most probable first; empty for a checkpoint without router.
+    routes: (task, probability), most probable first; likewise.
+    task: the task answered; chosen_by: the router, the user, or nobody because there is only one.
+    scores: calibrated probabilities in the card's order, summing to 1; empty for a task without classes.
+    band: None when there are no scores. novelty: None when the checkpoint has no statistics for the task.
+    seen: (size, size, 3) uint8, what the network saw.
+    """
+
+    modalities: tuple[tuple[str, float], ...]
+    routes: tuple[tuple[str, float], ...]
+    task: str
+    chosen_by: Literal["router", "user", "only"]
+    scores: tuple[ClassScore, ...]
+    band: Band | None
+    novelty: Novelty | None
+    seen: np.ndarray = field(repr=False)
+    logits: Tensor = field(repr=False)  # (outputs,)
+    grids: tuple[Tensor, ...] = field(repr=False)  # of each stage, (h, w, channels)
+    distances: Tensor | None = field(repr=False)  # (routed tasks,)
+
+    @property
+    def top(self) -> ClassScore | None:
+        """The most probable class."""
+        return max(self.scores, key=lambda score: score.probability, default=None)
+
+
+class Classifier:
+    """A loaded checkpoint that answers; safe to share between threads, since answering changes nothing in it."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+        self.card: Card = checkpoint.card
+        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        self.model = checkpoint.model.to(self.device)
+        self.novelty = checkpoint.novelty
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, device: str = "auto", backend: str = "auto") -> Self:
+        """Load a checkpoint by its name under the checkpoints folder, or by its path.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        return cls(checkpoints.load(checkpoints.find(name_or_path), backend), device)
+
+    def answer(self, display: np.ndarray, task: str | None = None) -> Answer:
+        """Classify one displayed picture (H, W, 3) uint8; ``task`` overrides the router.
+
+        Raises:
+            RequestError: the checkpoint has no such task, or needs one named.
+        """
+        return self.answer_batch([display], task)[0]
+
+    def answer_batch(self, displays: Sequence[np.ndarray], task: str | None = None) -> list[Answer]:
+        """``answer`` for several pictures in one pass."""
+        self._check(task)
+        squares = np.stack([self.card.transform.to_square(display) for display in displays])
+        with torch.inference_mode():
+            pyramid = self.model.pyramid(self.card.transform.to_tensor(squares).to(self.device))
+            logits = self.model.head(pyramid[-1]).float().cpu()
+            distances = novelty.scores(self.novelty, novelty.pooled(pyramid).cpu()) if self.novelty else None
+        return [
+            self._interpret(
+                logits[i],
+                tuple(grid[i].cpu() for grid in pyramid),
+                squares[i],
+                None if distances is None else distances[i],
+                task,
+            )
+            for i in range(len(squares))
+        ]
+
+    def reanswer(self, answer: Answer, task: str) -> Answer:
+        """Ask another task of a picture already seen, without a second pass."""
+        self._check(task)
+        return self._interpret(answer.logits, answer.grids, answer.seen, answer.distances, task)
+
+    def _check(self, task: str | None) -> None:
+        layout = self.card.layout
+        known = [t.name for t in layout.tasks]
+        if task is not None and task not in known:
+            raise RequestError(f"{self.card.title} has no task {task!r}; it has: {', '.join(known)}.")
+        if task is None and not layout.routed and len(known) > 1:
+            raise RequestError(f"{self.card.title} cannot recognise modalities; choose a task: {', '.join(known)}.")
+
+    def _interpret(
+        self, logits: Tensor, grids: tuple[Tensor, ...], seen: np.ndarray, distances: Tensor | None, asked: str | None
+    ) -> Answer:
+        layout = self.card.layout
+        routes = self._routes(logits)
+        by_modality: dict[str, float] = {}
+        for name, probability in routes:
+            modality = layout.task(name).modality
+            by_modality[modality] = by_modality.get(modality, 0.0) + probability
+        name = asked or (routes[0][0] if routes else layout.tasks[0].name)
+        scores = self._scores(logits, name)
+        threshold = self.card.novelty.get(name)
+        return Answer(
+            modalities=tuple(sorted(by_modality.items(), key=lambda item: -item[1])),
+            routes=routes,
+            task=name,
+            chosen_by="user" if asked else "router" if routes else "only",
+            scores=scores,
+            band=band_of(scores, self.card.bands) if scores else None,
+            novelty=None
+            if threshold is None or distances is None
+            else Novelty(float(distances[layout.routed.index(name)]), threshold),
+            seen=seen,
+            logits=logits,
+            grids=grids,
+            distances=distances,
+        )
+
+    def _routes(self, logits: Tensor) -> tuple[tuple[str, float], ...]:
+        layout = self.card.layout
+        if not layout.routed:
+            return ()
+        probabilities = (logits[layout.router] / self.card.temperatures.get(ROUTER, 1.0)).softmax(0).tolist()
+        return tuple(sorted(zip(layout.routed, probabilities, strict=True), key=lambda item: -item[1]))
+
+    def _scores(self, logits: Tensor, name: str) -> tuple[ClassScore, ...]:
+        layout = self.card.layout
+        scaled = logits[layout.outputs(name)] / self.card.temperatures.get(name, 1.0)
+        return tuple(
+            ClassScore(c.name, c.label, p) for c, p in zip(layout.task(name).classes, scaled.softmax(0).tolist(), strict=True)
+        )
+
+
+def band_of(scores: Sequence[ClassScore], bands: dict[str, float]) -> Band:
+    """Put probabilities into words.
+
+    "likely" from ``bands["likely"]`` on; "undecided" when two classes reach it only together; "uncertain" otherwise.
+    """
+    first, second = sorted(scores, key=lambda score: -score.probability)[:2]
+    if first.probability >= bands["likely"]:
+        return Band("likely", (first.label,))
+    if first.probability + second.probability >= bands["likely"]:
+        return Band("undecided", (first.label, second.label))
+    return Band("uncertain", ())
+
