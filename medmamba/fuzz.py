@@ -28,6 +28,7 @@ SECONDS = 115.0
 LARGEST_SEED = 330_000
 ALIKE = "TINY_ALPHA"  # sixty packaged files that differ in one number
 TEXTS = (".txt", ".md", ".json", ".dump")
+IMAGE_GROUP = b"\x28\0"  # Rows, Columns, bits, windows, slopes and lookup tables of DICOM
 OUTCOMES = ("read", "refused", "exceptions", "hangs", "deaths")
 BYTES = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
 NUMBERS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\xe0\xff\xfe\xff", b"\x01\0\0\0")
@@ -53,7 +54,7 @@ def mutate(files: Sequence[bytes], rng: random.Random) -> bytes:
             break
         at = rng.randrange(min(size, 2000) if rng.random() < 0.5 else size)
         length = rng.choice((1, 2, 4, 16, 128))
-        match rng.randrange(8):
+        match rng.randrange(9):
             case 0:
                 data[at] ^= 1 << rng.randrange(8)
             case 1:
@@ -67,6 +68,9 @@ def mutate(files: Sequence[bytes], rng: random.Random) -> bytes:
             case 5:
                 data[at:at] = data[at : at + length]
             case 6:
+                field = data.find(IMAGE_GROUP, at)
+                data[field + 8 : field + 10] = rng.randbytes(2)
+            case 7:
                 other = rng.choice(files)
                 start = rng.randrange(max(1, len(other)))
                 data[at : at + length] = other[start : start + length]

@@ -85,8 +85,8 @@ def dicom(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, **attributes
         delattr(ds, keyword)
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = UID(syntax)
-    ds.file_meta.MediaStorageSOPClassUID = ds.get("SOPClassUID", CT)
-    ds.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.3680043.8.498.1"
+    ds.file_meta.MediaStorageSOPClassUID = UID(ds.get("SOPClassUID") or CT)
+    ds.file_meta.MediaStorageSOPInstanceUID = UID("1.2.826.0.1.3680043.8.498.1")
     buffer = io.BytesIO()
     dcmwrite(buffer, ds, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=little, enforce_file_format=True)
     return buffer.getvalue()
@@ -115,11 +115,13 @@ def _code(plane: np.ndarray, syntax: str, ds: Dataset) -> bytes:
         coded = imagecodecs.jpeg8_encode(
             unsigned, lossless=True, predictor=predictor, bitspersample=bits, colorspace=space, outcolorspace=space
         )
-    if syntax == JPEGLSLossless:
+    elif syntax == JPEGLSLossless:
         coded = imagecodecs.jpegls_encode(unsigned)
-    if syntax == HTJ2KLossless:
+    elif syntax == HTJ2KLossless:
         coded = imagecodecs.htj2k_encode(plane, reversible=True)
-    coded = imagecodecs.jpeg2k_encode(plane, level=0, codecformat="J2K", reversible=True)
+    else:
+        coded = imagecodecs.jpeg2k_encode(plane, level=0, codecformat="J2K", reversible=True)
+    return bytes(coded)
 
 
 def nifti(volume: np.ndarray, *, affine: np.ndarray | None = None, scaling: tuple[float, float] = (0, 0)) -> bytes:
@@ -162,9 +164,9 @@ def pictures() -> dict[str, bytes]:
     files["PNG-16"] = _saved(Image.fromarray((ramp + 500).astype(np.uint16)), "PNG")
     files["PNG-alpha"] = _saved(picture.convert("RGBA"), "PNG")
     files["PNG-palette"] = _saved(picture.quantize(16), "PNG")
-    files["PNG-rgb-16"] = imagecodecs.png_encode(colour.astype(np.uint16) * 257)
+    files["PNG-rgb-16"] = bytes(imagecodecs.png_encode(colour.astype(np.uint16) * 257))
     files["TIFF-float"] = _saved(Image.fromarray(ramp.astype(np.float32)), "TIFF")
-    files["TIFF-rgb-16"] = imagecodecs.tiff_encode(colour.astype(np.uint16) * 257, photometric="rgb")
+    files["TIFF-rgb-16"] = bytes(imagecodecs.tiff_encode(colour.astype(np.uint16) * 257, photometric="rgb"))
     files["JPEG-cmyk"] = _saved(picture.convert("CMYK"), "JPEG")
     files["NIfTI"] = nifti(np.stack([ramp] * 3, axis=2), affine=np.diag([1.0, 1.0, 2.0, 1.0]))
     return files

@@ -137,7 +137,8 @@ class MedicalImage:
                 return (values.astype(np.int64) - low).astype(np.uint16), 1.0, float(low)
         darkest, brightest = span(values)
         slope = (brightest - darkest) / 65535 or 1.0
-        scaled = np.nan_to_num((values.astype(np.float64) - darkest) / slope, nan=0.0)
+        with np.errstate(all="ignore"):
+            scaled = np.nan_to_num((values.astype(np.float64) - darkest) / slope, nan=0.0)
         return np.clip(np.rint(scaled), 0, 65535).astype(np.uint16), slope, darkest
 
     def table(self, window: tuple[float, float] | Window | None = None) -> np.ndarray:
@@ -153,7 +154,8 @@ class MedicalImage:
             chosen = Window((black + white) / 2, max(white - black, 1e-30), "LINEAR_EXACT")
 
         def render(values: np.ndarray) -> np.ndarray:
-            share = np.nan_to_num(chosen.apply(values), nan=0.0)
+            with np.errstate(all="ignore"):
+                share = np.nan_to_num(chosen.apply(values), nan=0.0)
             grey = np.floor((1.0 - share if self.inverted else share) * 255.0 + 0.5).astype(np.uint8)
             if self.padding is not None:
                 grey[(values >= self.padding[0]) & (values <= self.padding[1])] = 0
