@@ -5,8 +5,8 @@ strides, once a direction, adding into one output. Work is cut into (image, bloc
 over the channels of a block, so they vectorise, and a block's states stay in the first-level cache. Compared with
 ``reference.cross_scan`` this saves the four copies of everything and the (batch, channels, N, L) intermediates.
 
-The backward pass keeps the state only at the start of every ``CHUNK`` steps, recomputes the states inside a chunk and
-walks it backwards; memory is that of the inputs, not N times as much.
+When gradients will be asked for, the forward pass keeps the state before every ``CHUNK``-th step; the backward pass
+recomputes the states inside a chunk from there and walks it backwards. That is N / CHUNK times the memory of the inputs.
 
 A one-dimensional scan is the same thing on a grid of one row with one direction.
 """
@@ -90,7 +90,7 @@ def _walk(direction: int, height: int, width: int) -> tuple[int, int, int, int, 
     return last, width, -1, height, -width
 
 
-F3, F4, F5 = (numba.types.Array(numba.float32, axes, "C") for axes in (3, 4, 5))
+F3, F4, F5, F6 = (numba.types.Array(numba.float32, axes, "C") for axes in (3, 4, 5, 6))
 STRIDED = numba.types.Array(numba.float32, 4, "A")
 INPUTS = (numba.int64, numba.int64, numba.int64, F4, F5, F4, STRIDED, STRIDED, F3, F3)
 COMPILED = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
@@ -102,11 +102,12 @@ def _forward(block: int, softplus: bool) -> Callable[..., None]:
 
     The channels axis comes cut in two, (blocks, block), since an index that starts at zero is what the compiler can prove
     safe and so vectorise. u (batch, L, channels), delta (K, batch, L, channels), A in powers of two (K, N, channels),
-    B and C (batch, L, K, N), D and bias (K, channels) -> y (batch, L, channels).
+    B and C (batch, L, K, N), D and bias (K, channels) -> y (batch, L, channels), and the states before each chunk of steps
+    kept (K, batch, blocks, chunks, N, block), or none of them if ``kept`` has no chunks.
     """
 
-    @numba.njit((*INPUTS, F4), **COMPILED)
-    def forward(first, last, width, u, delta, A, B, C, D, bias, y):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    @numba.njit((*INPUTS, F4, F6), **COMPILED)
+    def forward(first, last, width, u, delta, A, B, C, D, bias, y, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         directions, states, blocks, _ = A.shape
         length = u.shape[1]
         h = np.empty((states, block), np.float32)
@@ -121,6 +122,8 @@ def _forward(block: int, softplus: bool) -> Callable[..., None]:
                 for i in range(outer):
                     for j in range(inner):
                         at = start + i * outer_stride + j * inner_stride
+                        if kept.shape[3] and (i * inner + j) % CHUNK == 0:
+                            kept[k, image, part, (i * inner + j) // CHUNK] = h
                         for c in range(block):
                             x = u[image, at, part, c]
                             dt[c] = _step_size(delta[k, image, at, part, c] + bias[k, part, c], softplus)
@@ -143,18 +146,16 @@ def _forward(block: int, softplus: bool) -> Callable[..., None]:
 
 @cache
 def _backward(block: int, softplus: bool) -> Callable[..., None]:
-    """The backward kernel: from dy, the gradients of everything the forward kernel reads but D and the bias.
+    """The backward kernel: from dy and the kept states, the gradients of all that the forward kernel reads but D and bias.
 
     du (batch, L, channels) and ddelta (K, batch, L, channels) are complete; dA (batch, K, N, channels) is for the caller to
     sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that no two tasks write to the same place.
     """
 
-    @numba.njit((*INPUTS, F4, F4, F5, F5, F5, F5), **COMPILED)
-    def backward(first, last, width, u, delta, A, B, C, D, bias, dy, du, ddelta, dA, dB, dC):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    @numba.njit((*INPUTS, F6, F4, F4, F5, F5, F5, F5), **COMPILED)
+    def backward(first, last, width, u, delta, A, B, C, D, bias, kept, dy, du, ddelta, dA, dB, dC):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         directions, states, blocks, _ = A.shape
-        length = u.shape[1]
-        chunks = (length + CHUNK - 1) // CHUNK
-        kept = np.empty((chunks, states, block), np.float32)  # the state before each chunk
+        length, chunks = u.shape[1], kept.shape[3]
         h = np.empty((CHUNK + 1, states, block), np.float32)  # h[t]: the state before step t of a chunk
         decay = np.empty((CHUNK, states, block), np.float32)
         dt = np.empty((CHUNK, block), np.float32)
@@ -172,24 +173,12 @@ def _backward(block: int, softplus: bool) -> Callable[..., None]:
                 for i in range(outer):
                     for j in range(inner):
                         positions[i * inner + j] = start + i * outer_stride + j * inner_stride
-                h[0] = 0
-                for t in range(length):
-                    if t % CHUNK == 0:
-                        kept[t // CHUNK] = h[0]
-                    at = positions[t]
-                    for c in range(block):
-                        dt[0, c] = _step_size(delta[k, image, at, part, c] + bias[k, part, c], softplus)
-                        drive[0, c] = dt[0, c] * u[image, at, part, c]
-                    for n in range(states):
-                        B_n = B[image, at, k, n]
-                        for c in range(block):
-                            h[0, n, c] = _exp2(dt[0, c] * A[k, n, part, c]) * h[0, n, c] + drive[0, c] * B_n
                 adjoint[:] = 0
                 dA_sum[:] = 0
                 for chunk in range(chunks - 1, -1, -1):
                     begin = chunk * CHUNK
                     count = min(CHUNK, length - begin)
-                    h[0] = kept[chunk]
+                    h[0] = kept[k, image, part, chunk]
                     for t in range(count):
                         at = positions[begin + t]
                         for c in range(block):
@@ -252,17 +241,21 @@ class _CrossScan(torch.autograd.Function):
             *(t.detach().numpy() for t in (B, C)),
             *(_cut(t, block) for t in (D, bias)),
         )
+        images, length, channels = u.shape
+        directions, states, blocks, _ = arrays[2].shape
+        chunks = math.ceil(length / CHUNK) if any(ctx.needs_input_grad) else 0
+        kept = np.empty((directions, images, blocks, chunks, states, block), np.float32)
         y = torch.empty(u.shape)
-        share_out(_forward(block, softplus), u.shape[0] * u.shape[2] // block, width, *arrays, _cut(y, block))
+        share_out(_forward(block, softplus), images * blocks, width, *arrays, _cut(y, block), kept)
         ctx.save_for_backward(u)
-        ctx.width, ctx.softplus, ctx.block, ctx.arrays = width, softplus, block, arrays
+        ctx.width, ctx.softplus, ctx.arrays = width, softplus, (*arrays, kept)
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         (u,) = ctx.saved_tensors
-        _, delta, A, B, _, _, _ = ctx.arrays
+        _, _, A, B, *_ = ctx.arrays
         images, _, channels = u.shape
         directions, states, blocks, block = A.shape
         du, ddelta = torch.zeros(u.shape), torch.empty(directions, *u.shape)
