@@ -1,0 +1,120 @@
+"""The numba kernels, forward and backward, against the float64 reference."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from medmamba.scan import cpu, reference
+
+GRIDS = [(1, 1), (1, 3), (3, 1), (5, 3), (7, 7), (1, 49), (49, 1), (7, 9), (9, 7), (14, 14), (28, 28)]
+PRIME = 53  # wider than a block of channels, and no block divides it
+
+
+@pytest.mark.parametrize(("height", "width"), GRIDS)
+def test_every_grid(grid_inputs, with_gradients, assert_close, as_float, height, width):
+    arguments = grid_inputs(height, width, channels=8, batch=1 if height == 28 else 3)
+    want = with_gradients(reference.cross_scan, arguments)
+    assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("channels", [48, 96, 100, PRIME])
+def test_every_number_of_channels(grid_inputs, with_gradients, assert_close, as_float, channels, batch):
+    arguments = grid_inputs(5, 7, channels, batch)
+    want = with_gradients(reference.cross_scan, arguments)
+    assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
+
+
+def test_length_784_of_a_real_width(grid_inputs, with_gradients, assert_close, as_float):
+    arguments = grid_inputs(28, 28, channels=96)
+    want = with_gradients(reference.cross_scan, arguments)
+    assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
+
+
+@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize("delta", [-30.0, -12.0, 0.0, 5.0, 25.0, 60.0])
+def test_step_sizes_from_tiny_to_huge(grid_inputs, with_gradients, assert_close, as_float, delta, skip):
+    arguments = grid_inputs(7, 9, channels=8, delta=delta, skip=skip)
+    want = with_gradients(reference.cross_scan, arguments)
+    assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
+
+
+@pytest.mark.parametrize("delta", [-1000.0, -100.0, 1000.0])
+def test_absurd_step_sizes_stay_finite(grid_inputs, with_gradients, as_float, delta):
+    arguments = grid_inputs(3, 5, channels=8, delta=delta)
+    got = with_gradients(cpu.cross_scan, as_float(arguments))
+    assert all(t.isfinite().all() for t in got.values())
+
+
+def test_step_sizes_as_they_are_without_softplus(grid_inputs, with_gradients, assert_close, as_float):
+    u, delta, A, B, C, D, bias = grid_inputs(7, 9, channels=8, batch=3)
+    arguments = (u, delta.abs() / 4, A, B, C, D, bias.abs())
+    want = with_gradients(reference.cross_scan, arguments, delta_softplus=False)
+    assert_close(with_gradients(cpu.cross_scan, as_float(arguments), delta_softplus=False), want)
+
+
+@pytest.mark.parametrize("states", [1, 5])
+def test_other_numbers_of_states_and_directions(grid_inputs, with_gradients, assert_close, as_float, states):
+    arguments = grid_inputs(6, 5, channels=8, states=states, directions=2)
+    want = with_gradients(reference.cross_scan, arguments)
+    assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
+
+
+def test_any_layout_in_memory_gives_the_same(grid_inputs, with_gradients, as_float):
+    arguments = as_float(grid_inputs(5, 6, channels=8, batch=3))
+    strided = [torch.stack([t, torch.full_like(t, 9)], dim=-1)[..., 0] for t in arguments]
+    turned = [t.transpose(0, -1).contiguous().transpose(0, -1) for t in arguments]
+    want = with_gradients(cpu.cross_scan, arguments)
+    for layout in (strided, turned):
+        assert not any(t.is_contiguous() for t in layout)
+        got = with_gradients(cpu.cross_scan, layout)
+        assert all(torch.equal(got[name], want[name]) for name in want)
+
+
+@pytest.mark.parametrize(("length", "channels", "groups"), [(1, 8, 1), (49, 8, 1), (63, 16, 2), (196, 32, 4)])
+def test_sequences_in_groups(sequence_inputs, with_gradients, assert_close, as_float, length, channels, groups):
+    arguments = sequence_inputs(length, channels, groups=groups)
+    want = with_gradients(reference.selective_scan, arguments, delta_softplus=True)
+    assert_close(with_gradients(cpu.selective_scan, as_float(arguments), delta_softplus=True), want)
+
+
+def test_sequences_without_skip_and_bias(sequence_inputs):
+    u, delta, A, B, C, _, _ = sequence_inputs(31, channels=8)
+    want = reference.selective_scan(u, delta.abs() / 4, A, B, C)
+    got = cpu.selective_scan(*(t.float() for t in (u, delta.abs() / 4, A, B, C)))
+    torch.testing.assert_close(got.double(), want, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_dtype_is_that_of_the_input(grid_inputs, dtype):
+    arguments = [t.to(dtype) for t in grid_inputs(5, 3, channels=8)]
+    got = cpu.cross_scan(*arguments)
+    want = reference.cross_scan(*(t.double() for t in arguments))
+    assert got.dtype == dtype
+    torch.testing.assert_close(got.double(), want, atol=0.1 if dtype == torch.bfloat16 else 1e-5, rtol=1e-2)
+
+
+def test_a_part_of_the_gradients_can_be_asked_for(grid_inputs, as_float):
+    arguments = as_float(grid_inputs(5, 3, channels=8))
+    whole = [t.clone().requires_grad_() for t in arguments]
+    want = torch.autograd.grad(cpu.cross_scan(*whole).sum(), whole[0])
+    alone = arguments[0].clone().requires_grad_()
+    assert torch.equal(torch.autograd.grad(cpu.cross_scan(alone, *arguments[1:]).sum(), alone)[0], want[0])
+
+
+def test_what_is_not_a_number_does_not_become_one(grid_inputs, as_float):
+    arguments = as_float(grid_inputs(3, 3, channels=8))
+    for i in range(len(arguments)):
+        broken = list(arguments)
+        broken[i] = torch.full_like(broken[i], torch.nan)
+        assert cpu.cross_scan(*broken).isnan().all(), f"argument {i}"
+
+
+def test_threads_may_scan_at_once(grid_inputs, with_gradients, as_float):
+    jobs = [as_float(grid_inputs(7, 4 + seed % 3, channels=48, batch=3)) for seed in range(8)]
+    want = [with_gradients(cpu.cross_scan, job) for job in jobs]
+    with ThreadPoolExecutor(len(jobs)) as threads:
+        got = list(threads.map(lambda job: with_gradients(cpu.cross_scan, job), jobs * 4))
+    for i, result in enumerate(got):
+        assert all(torch.equal(result[name], t) for name, t in want[i % len(jobs)].items())

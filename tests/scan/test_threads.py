@@ -1,0 +1,38 @@
+"""Sharing out of tasks: each is done once, whatever the number of threads."""
+
+import threading
+
+import pytest
+import torch
+
+from medmamba.scan.threads import share_out
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("tasks", [1, 2, 5, 48])
+def test_every_task_is_done_once(monkeypatch, threads, tasks):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    done, lock = [], threading.Lock()
+
+    def kernel(first, last, argument):
+        assert argument == "argument"
+        with lock:
+            done.append((first, last))
+
+    share_out(kernel, tasks, "argument")
+    assert sorted(task for first, last in done for task in range(first, last)) == list(range(tasks))
+    assert len(done) == min(threads, tasks)
+    sizes = [last - first for first, last in done]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("unlucky", [0, 3])
+def test_an_error_in_any_share_reaches_the_caller(monkeypatch, unlucky):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+    def kernel(first, last):
+        if first <= unlucky < last:
+            raise FloatingPointError("in the kernel")
+
+    with pytest.raises(FloatingPointError, match="in the kernel"):
+        share_out(kernel, 4)
