@@ -1,4 +1,4 @@
-"""Random changes of training pictures that leave their labels true; how much is each task's own (``tasks.Augmentation``).
+"""Random changes of training pictures that leave their labels true; ``tasks.Augmentation`` says how much for each task.
 
 A batch is changed at once: every picture gets one affine map (flip, rotation, zoom, shift) sampled bilinearly, a gain a
 channel, and a common brightness and contrast.
@@ -41,7 +41,7 @@ class Augmenter:
         )
 
     def __call__(self, pictures: Tensor, task: Tensor, size: int, random: torch.Generator) -> Tensor:
-        """Change pictures (batch, 3, H, W) in [0, 1] of the numbered tasks (batch,) -> (batch, 3, size, size) in [0, 1]."""
+        """Change pictures (batch, 3, H, W) of the numbered tasks (batch,) -> (batch, 3, size, size); all in [0, 1]."""
         count = len(pictures)
 
         def uniform(*shape: int) -> Tensor:

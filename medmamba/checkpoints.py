@@ -1,7 +1,7 @@
 """Checkpoints: a folder with the weights, a card that says what they are, and a golden example that proves they load.
 
-    <name>/card.json             everything about the network that is not a tensor; the page's Model Facts are made from it
-    <name>/weights.safetensors   the network (matrices in float16), and the statistics behind the novelty score
+    <name>/card.json             everything about the network that is not a tensor; the page's Model Facts are made from
+    it <name>/weights.safetensors   the network (matrices in float16), and the statistics behind the novelty score
     <name>/golden.safetensors    one input and the logits it must give
 
 Nothing here unpickles anything; the authors' ``.pth`` files come in through ``official``.
@@ -94,7 +94,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded folder: the card, the network in evaluation mode, and the tensors of the novelty score (may be empty)."""
+    """A loaded folder: the card, the network in evaluation mode, and the tensors of the novelty score, if any."""
 
     card: Card
     model: MedMamba
@@ -225,5 +225,5 @@ def _check_golden(folder: Path, card: Card, model: MedMamba) -> None:
         error = (model(golden["input"]) - golden["logits"]).abs().max().item()
     if not error <= GOLDEN_TOLERANCE:
         raise CheckpointError(
-            f"{card.name} gives other logits than its golden example (off by {error:.3g}): this machine computes it wrongly."
+            f"{card.name} gives other logits than its golden example (off by {error:.3g}): this machine miscomputes it."
         )

@@ -1,7 +1,7 @@
 """A checkpoint at work: displayed picture in, answer out, in one forward pass.
 
-The pass gives the modality, the classes' calibrated probabilities, the novelty score and the grids that evidence maps are
-made from. Another task can be asked of the same answer without a second pass.
+The pass gives the modality, the classes' calibrated probabilities, the novelty score and the grids that evidence maps
+are made from. Another task can be asked of the same answer without a second pass.
 """
 
 from collections.abc import Sequence
@@ -186,7 +186,8 @@ class Classifier:
         layout = self.card.layout
         scaled = logits[layout.outputs(name)] / self.card.temperatures.get(name, 1.0)
         return tuple(
-            ClassScore(c.name, c.label, p) for c, p in zip(layout.task(name).classes, scaled.softmax(0).tolist(), strict=True)
+            ClassScore(c.name, c.label, p)
+            for c, p in zip(layout.task(name).classes, scaled.softmax(0).tolist(), strict=True)
         )
 
 
@@ -201,4 +202,3 @@ def band_of(scores: Sequence[ClassScore], bands: dict[str, float]) -> Band:
     if first.probability + second.probability >= bands["likely"]:
         return Band("undecided", (first.label, second.label))
     return Band("uncertain", ())
-

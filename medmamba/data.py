@@ -25,7 +25,7 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures of one task: squares (n, size, size, 3) uint8, labels (n,) int64, UNLABELLED where a task has no classes."""
+    """Pictures of one task: squares (n, size, size, 3) uint8, labels (n,) int64, UNLABELLED if it has no classes."""
 
     squares: np.ndarray
     labels: np.ndarray
@@ -62,7 +62,9 @@ def picture_paths(root: Path, task: Task, split: str) -> list[Path]:
 
 def _listing(folder: Path, task: Task, split: str) -> tuple[list[Path], np.ndarray]:
     if not folder.is_dir():
-        raise DataError(f"There is no folder for the task {task.name}; expected {task.name}/{split}/<class>/<pictures>.")
+        raise DataError(
+            f"There is no folder for the task {task.name}; expected {task.name}/{split}/<class>/<pictures>."
+        )
     classes = {path.name: path for path in (folder / split).glob("*") if path.is_dir()}
     expected = set(task.class_names) if task.classes else set(classes)
     if classes and set(classes) != expected:
@@ -97,7 +99,9 @@ def _from_medmnist(path: Path, split: str, size: int) -> Split:
         try:
             pictures, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
         except KeyError as error:
-            raise DataError(f"{path.name} is not a MedMNIST file: it has no {split}_images and {split}_labels.") from error
+            raise DataError(
+                f"{path.name} is not a MedMNIST file: it has no {split}_images and {split}_labels."
+            ) from error
     if pictures.ndim == 3:
         pictures = np.repeat(pictures[..., None], 3, axis=-1)
     return Split(np.stack([transform.to_square(p) for p in pictures]), labels.reshape(-1).astype(np.int64))

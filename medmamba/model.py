@@ -75,7 +75,7 @@ class PatchMerging(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: in training, zero the whole branch of a picture with probability ``rate`` (Huang et al. 2016)."""
+    """Stochastic depth (Huang et al. 2016): in training, zero a picture's whole branch with probability ``rate``."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -167,21 +167,23 @@ class MedMamba(nn.Module):
         return self.pyramid(x)[-1]
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
-        """Pictures (batch, 3, H, W) -> output of the last block of each stage, from (batch, H/4, W/4, C) to ``features``.
+        """Pictures (batch, 3, H, W) -> output of each stage's last block, from (batch, H/4, W/4, C) to ``features``.
 
         Raises:
             RequestError: a side is shorter than 32 pixels, so that the last stage would be empty.
         """
         if min(x.shape[-2:]) < SMALLEST_SIDE:
-            raise RequestError(f"The network needs pictures of at least {SMALLEST_SIDE} pixels a side, not {tuple(x.shape[-2:])}.")
+            raise RequestError(
+                f"The network needs pictures of at least {SMALLEST_SIDE} pixels a side, not {tuple(x.shape[-2:])}."
+            )
         return self.stages_from(self.patch_embedding(x), first=0)
 
     def stages_from(self, grid: Tensor, first: int) -> list[Tensor]:
         """Run the stages from number ``first`` on (0 to 3) on its input grid; the output of each one's last block."""
         grids = []
         for stage in self.stages[first:]:
-            grids.append(stage.blocks(grid))
-            grid = stage.merging(grids[-1])
+            grids.append(stage.blocks(grid))  # type: ignore[operator]
+            grid = stage.merging(grids[-1])  # type: ignore[operator]
         return grids
 
     @staticmethod

@@ -1,8 +1,8 @@
 """Weights in the layout of the MedMamba authors' code: their ``.pth`` files, and the same names in our network.
 
-The authors save a bare state dict beside ``class_indices.json`` ({"0": "class folder", ...}). Some forks wrap it in a dict
-under ``model_state_dict``, or prefix every name with ``module.``; both are understood. Depths, width and class count are
-read off the tensors. Files are read with ``weights_only=True``, so that they cannot run code.
+The authors save a bare state dict beside ``class_indices.json`` ({"0": "class folder", ...}). Some forks wrap it in a
+dict under ``model_state_dict``, or prefix every name with ``module.``; both are understood. Depths, width and class
+count are read off the tensors. Files are read with ``weights_only=True``, so that they cannot run code.
 """
 
 import json
@@ -60,7 +60,7 @@ def config_of(tensors: Mapping[str, Tensor]) -> MedMambaConfig:
         blocks = {m.group(1, 2) for name in tensors if (m := re.match(r"stages\.(\d+)\.blocks\.(\d+)\.", name))}
         depths = tuple(sum(stage == str(i) for stage, _ in blocks) for i in range(4))
         config = MedMambaConfig(
-            depths=depths,  # type: ignore[arg-type]
+            depths=depths,
             width=tensors["patch_embedding.proj.weight"].shape[0],
             num_outputs=tensors["classifier.weight"].shape[0],
             d_state=tensors["stages.0.blocks.0.ss2d.A_log"].shape[-1],
@@ -90,7 +90,9 @@ def load_pth(path: Path, backend: str = "auto") -> MedMamba:
     if isinstance(content, Mapping) and isinstance(content.get("model_state_dict"), Mapping):
         content = content["model_state_dict"]
     if not isinstance(content, Mapping) or not all(isinstance(t, Tensor) for t in content.values()):
-        raise CheckpointError("The file holds no state dict: expected tensors by name, or a dict with model_state_dict.")
+        raise CheckpointError(
+            "The file holds no state dict: expected tensors by name, or a dict with model_state_dict."
+        )
     tensors = from_official(content)
     model = MedMamba(config_of(tensors), drop_path=0.0, backend=backend)
     load_strictly(model, tensors)

@@ -1,7 +1,7 @@
 """From a displayed picture to the network's input: the only preprocessing there is, in training, tests and the page.
 
-The whole picture is stretched to a square, as in the authors' evaluation code: nothing is cropped away, and a position on
-the evidence map is the same fraction of the picture's width and height.
+The whole picture is stretched to a square, as in the authors' evaluation code: nothing is cropped away, and a position
+on the evidence map is the same fraction of the picture's width and height.
 """
 
 from dataclasses import dataclass

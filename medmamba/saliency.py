@@ -1,9 +1,9 @@
 """Where in the picture the network found evidence for a class: class activation maps, and how far to trust them.
 
-The maps come from the grad-cam package. It is given the activations that the answer already holds and the gradient of the
-class's logit with respect to them, so only the stages after the one looked at are run again: for the last stage that is a
-mean and a linear layer, and Grad-CAM there equals CAM (Zhou et al. 2016): the cells of its map sum to the class's logit
-less its bias.
+The maps come from the grad-cam package. It is given the activations that the answer already holds and the gradient of
+the class's logit with respect to them, so only the stages after the one looked at are run again: for the last stage
+that is a mean and a linear layer, and Grad-CAM there equals CAM (Zhou et al. 2016): the cells of its map sum to the
+class's logit less its bias.
 
 Maps are neither clipped nor stretched: the page needs to tell strong evidence from weak, and some from none.
 """
@@ -60,8 +60,8 @@ class EvidenceMap:
 class DeletionScore:
     """How the class's probability falls when the marked tenth of the picture is blurred, against other tenths.
 
-    fall: by the marked tenth; random_fall: mean over random tenths of the same shape; beaten: share of random tenths whose
-    blurring matters less than the marked one's.
+    fall: by the marked tenth; random_fall: mean over random tenths of the same shape; beaten: share of random tenths
+    whose blurring matters less than the marked one's.
     """
 
     fall: float

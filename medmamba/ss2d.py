@@ -1,4 +1,4 @@
-"""SS2D: a two-dimensional selective scan that reads a feature grid in four directions (VMamba; MedMamba, section 3.2)."""
+"""SS2D: a two-dimensional selective scan that reads a grid in four directions (VMamba; MedMamba, section 3.2)."""
 
 import math
 
@@ -39,7 +39,9 @@ class SS2D(nn.Module):
     @torch.no_grad()
     def reset_scan_parameters(self) -> None:
         """Initialise as the official code does: step sizes log-uniform in [0.001, 0.1], A = -(1..N), D = 1."""
-        nn.init.uniform_(self.x_proj_weight, -(self.x_proj_weight.shape[-1] ** -0.5), self.x_proj_weight.shape[-1] ** -0.5)
+        nn.init.uniform_(
+            self.x_proj_weight, -(self.x_proj_weight.shape[-1] ** -0.5), self.x_proj_weight.shape[-1] ** -0.5
+        )
         nn.init.uniform_(self.dt_proj_weight, -(self.dt_rank**-0.5), self.dt_rank**-0.5)
         step = torch.exp(torch.empty_like(self.dt_proj_bias).uniform_(math.log(1e-3), math.log(1e-1))).clamp(min=1e-4)
         self.dt_proj_bias.copy_(step + torch.log(-torch.expm1(-step)))  # the inverse of softplus

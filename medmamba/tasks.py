@@ -1,8 +1,8 @@
 """What a network is asked: tasks (a question with classes within a modality) and their places among its outputs.
 
 One linear layer answers all tasks. Its outputs are laid out in the order of the tasks, each task's classes in their own
-order; a network that also recognises modalities has a last block, the router, with one output for each task it can be sent
-to. A single-task network has one task and no router.
+order; a network that also recognises modalities has a last block, the router, with one output for each task it can be
+sent to. A single-task network has one task and no router.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,8 @@ class Augmentation:
 class Task:
     """A question with its classes; without classes the task only teaches the router its modality.
 
-    uploads: whether the page may offer it for a visitor's picture. npz: the MedMNIST file to train from, if not folders.
+    uploads: whether the page may offer it for a visitor's picture. npz: the MedMNIST file to train from, if not
+    folders.
     """
 
     name: str

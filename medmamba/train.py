@@ -1,20 +1,22 @@
 """Train one network on several tasks and a router together, on CPU or GPU, to be stopped and resumed at any moment.
 
-Every batch mixes tasks. A picture's loss is the cross-entropy among its own task's classes, if it has any, plus that of the
-router. Tasks are drawn in proportion to a power of their size, and classes within a task likewise, so that small ones are
-seen often without drowning the rest.
+Every batch mixes tasks. A picture's loss is the cross-entropy among its own task's classes, if it has any, plus that of
+the router. Tasks are drawn in proportion to a power of their size, and classes within a task likewise, so that small
+ones are seen often without drowning the rest.
 
 A run is a folder: ``state.pt`` (everything needed to go on), ``metrics.csv`` (a row a validation) and ``best.pt`` (the
 averaged weights that did best on validation).
 """
 
+import argparse
 import csv
 import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -58,6 +60,26 @@ class TrainConfig:
     save_seconds: float = 180.0
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare a flag for each field of ``TrainConfig``."""
+    for name, of in TrainConfig.__dataclass_fields__.items():
+        kind = Path if of.type == Path | None else of.type
+        required = of.default is MISSING
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            required=required,
+            default=None if required else of.default,
+            help=None if required else f"default: {of.default}",
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, or go on with the run in ``--out``."""
+    train(TrainConfig(**{name: getattr(arguments, name) for name in TrainConfig.__dataclass_fields__}))
+    return 0
+
+
 def read_tasks(recipe: Path) -> tuple[Task, ...]:
     """The tasks of a recipe file.
 
@@ -89,6 +111,7 @@ def train(config: TrainConfig) -> Path:
     if config.start_from:
         model.load_state_dict(torch.load(config.start_from, weights_only=True)["model"])
     averaged = AveragedModel(model, multi_avg_fn=_moving_average(config.average), use_buffers=True)
+    average = cast(MedMamba, averaged.module)
     optimiser = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.learning_rate, fused=True)
     run = _Run(config, model, averaged, optimiser)
     run.resume()
@@ -117,7 +140,7 @@ def train(config: TrainConfig) -> Path:
             bar.set_postfix(loss=f"{np.mean(losses[-100:]):.3f}")
             finished = run.pictures >= config.pictures
             if finished or run.pictures // config.validate_every > before // config.validate_every:
-                run.record(float(np.mean(losses)), validate(averaged.module, layout, validation, transform))
+                run.record(float(np.mean(losses)), validate(average, layout, validation, transform))
                 losses.clear()
             if finished or time.monotonic() - last_save > config.save_seconds:
                 run.save()
@@ -137,7 +160,7 @@ class Objective:
         self.routes = torch.tensor([layout.route(task.name) for task in layout.tasks] if layout.routed else [])
 
     def __call__(self, logits: Tensor, labels: Tensor, task: Tensor) -> Tensor:
-        """logits (batch, outputs), labels (batch,) within the task or UNLABELLED, task numbers (batch,) -> mean loss."""
+        """Mean loss of logits (batch, outputs); labels (batch,) count within the task (batch,), or are UNLABELLED."""
         labelled = labels >= 0
         loss = logits.new_zeros(())
         if labelled.any():
@@ -239,7 +262,9 @@ class _Run:
         if scores["mean"] > self.best:
             self.best = scores["mean"]
             best = {"model": self.averaged.module.state_dict(), "pictures": self.pictures, "seconds": self._elapsed()}
-            _replace(self.config.out / "best.pt", best | {"config": {k: str(v) for k, v in asdict(self.config).items()}})
+            _replace(
+                self.config.out / "best.pt", best | {"config": {k: str(v) for k, v in asdict(self.config).items()}}
+            )
 
     def _elapsed(self) -> float:
         now = time.monotonic()
@@ -254,7 +279,8 @@ def predict(model: MedMamba, squares: np.ndarray, transform: Transform, batch: i
     training = model.training
     model.eval()
     logits = [
-        model(transform.to_tensor(squares[i : i + batch]).to(device)).float().cpu() for i in range(0, len(squares), batch)
+        model(transform.to_tensor(squares[i : i + batch]).to(device)).float().cpu()
+        for i in range(0, len(squares), batch)
     ]
     model.train(training)
     return torch.cat(logits).numpy()

@@ -6,7 +6,8 @@ over the channels of a block, so they vectorise, and a block's states stay in th
 ``reference.cross_scan`` this saves the four copies of everything and the (batch, channels, N, L) intermediates.
 
 When gradients will be asked for, the forward pass keeps the state before every ``CHUNK``-th step; the backward pass
-recomputes the states inside a chunk from there and walks it backwards. That is N / CHUNK times the memory of the inputs.
+recomputes the states inside a chunk from there and walks it backwards. That is N / CHUNK times the memory of the
+inputs.
 
 A one-dimensional scan is the same thing on a grid of one row with one direction.
 """
@@ -41,9 +42,9 @@ L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10 = _fit(
 )
 
 
-# Neither helper may be reassociated: that would cancel the range reduction. The kernels may, for their sums over channels.
-@numba.njit(nogil=True, fastmath={"contract"})
-def _exp2(x: float) -> float:
+# Neither helper may be reassociated: that would cancel the range reduction. The kernels may, for their sums over
+# channels. umba.njit(nogil=True, fastmath={"contract"})
+def _exp2(x: Any) -> Any:
     """2**x for any float32, relative error under 3e-7; below the smallest normal number it stays there."""
     x = min(max(x, np.float32(-126.0)), np.float32(127.0))
     whole = np.floor(x + np.float32(0.5))
@@ -54,14 +55,14 @@ def _exp2(x: float) -> float:
 
 
 @numba.njit(nogil=True, fastmath={"contract"})
-def _log1p(t: float) -> float:
+def _log1p(t: Any) -> Any:
     """log(1 + t) for t in [0, 1], relative error under 2e-7."""
     p = ((((L10 * t + L9) * t + L8) * t + L7) * t + L6) * t + L5
     return t * (((((p * t + L4) * t + L3) * t + L2) * t + L1) * t + L0)
 
 
 @numba.njit(nogil=True, fastmath={"contract"})
-def _step_size(raw: float, softplus: bool) -> float:
+def _step_size(raw: Any, softplus: bool) -> Any:
     """delta with its bias -> dt."""
     if softplus:
         return max(raw, np.float32(0)) + _log1p(_exp2(-abs(raw) * LOG2E))
@@ -69,7 +70,7 @@ def _step_size(raw: float, softplus: bool) -> float:
 
 
 @numba.njit(nogil=True, fastmath={"contract"})
-def _step_slope(raw: float, softplus: bool) -> float:
+def _step_slope(raw: Any, softplus: bool) -> Any:
     """d dt / d raw: the logistic function, written so that it does not cancel for steps near zero."""
     if softplus:
         tail = _exp2(-abs(raw) * LOG2E)
@@ -93,17 +94,22 @@ def _walk(direction: int, height: int, width: int) -> tuple[int, int, int, int, 
 F3, F4, F5, F6 = (numba.types.Array(numba.float32, axes, "C") for axes in (3, 4, 5, 6))
 STRIDED = numba.types.Array(numba.float32, 4, "A")
 INPUTS = (numba.int64, numba.int64, numba.int64, F4, F5, F4, STRIDED, STRIDED, F3, F3)
-COMPILED = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+COMPILED: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+}
 
 
 @cache
 def _forward(block: int, softplus: bool) -> Callable[..., None]:
     """The forward kernel for blocks of ``block`` channels, a constant of the compiled loops.
 
-    The channels axis comes cut in two, (blocks, block), since an index that starts at zero is what the compiler can prove
-    safe and so vectorise. u (batch, L, channels), delta (K, batch, L, channels), A in powers of two (K, N, channels),
-    B and C (batch, L, K, N), D and bias (K, channels) -> y (batch, L, channels), and the states before each chunk of steps
-    kept (K, batch, blocks, chunks, N, block), or none of them if ``kept`` has no chunks.
+    The channels axis comes cut in two, (blocks, block), since an index that starts at zero is what the compiler can
+    prove safe and so vectorise. u (batch, L, channels), delta (K, batch, L, channels), A in powers of two (K, N,
+    channels), B and C (batch, L, K, N), D and bias (K, channels) -> y (batch, L, channels), and the states before each
+    chunk of steps kept (K, batch, blocks, chunks, N, block), or none of them if ``kept`` has no chunks.
     """
 
     @numba.njit((*INPUTS, F4, F6), **COMPILED)
@@ -146,10 +152,12 @@ def _forward(block: int, softplus: bool) -> Callable[..., None]:
 
 @cache
 def _backward(block: int, softplus: bool) -> Callable[..., None]:
-    """The backward kernel: from dy and the kept states, the gradients of all that the forward kernel reads but D and bias.
+    """The backward kernel: from dy and the kept states, the gradients of all that the forward kernel reads but D and
+    bias.
 
-    du (batch, L, channels) and ddelta (K, batch, L, channels) are complete; dA (batch, K, N, channels) is for the caller to
-    sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that no two tasks write to the same place.
+    du (batch, L, channels) and ddelta (K, batch, L, channels) are complete; dA (batch, K, N, channels) is for the
+    caller to sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that no two tasks write to the same
+    place.
     """
 
     @numba.njit((*INPUTS, F6, F4, F4, F5, F5, F5, F5), **COMPILED)
@@ -230,7 +238,7 @@ def _cut(tensor: Tensor, block: int) -> np.ndarray:
 
 
 class _CrossScan(torch.autograd.Function):
-    """``cross_scan`` on flat grids, in float32: u (batch, L, channels), delta (K, batch, L, channels), B, C (batch, L, K, N)."""
+    """``cross_scan`` on flat grids: u (batch, L, channels), delta (K, batch, L, channels), B and C (batch, L, K, N)."""
 
     @staticmethod
     def forward(ctx: Any, width: int, softplus: bool, *inputs: Tensor) -> Tensor:
@@ -241,7 +249,7 @@ class _CrossScan(torch.autograd.Function):
             *(t.detach().numpy() for t in (B, C)),
             *(_cut(t, block) for t in (D, bias)),
         )
-        images, length, channels = u.shape
+        images, length, _ = u.shape
         directions, states, blocks, _ = arrays[2].shape
         chunks = math.ceil(length / CHUNK) if any(ctx.needs_input_grad) else 0
         kept = np.empty((directions, images, blocks, chunks, states, block), np.float32)
@@ -294,7 +302,9 @@ def cross_scan(
         D,
         delta_bias,
     )
-    return _CrossScan.apply(u.shape[2], delta_softplus, *(t.float() for t in flat)).unflatten(1, u.shape[1:3]).to(u.dtype)
+    return (
+        _CrossScan.apply(u.shape[2], delta_softplus, *(t.float() for t in flat)).unflatten(1, u.shape[1:3]).to(u.dtype)
+    )
 
 
 def selective_scan(

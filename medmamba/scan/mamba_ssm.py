@@ -47,7 +47,14 @@ def selective_scan(
 
 
 def cross_scan(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, delta_bias: Tensor, delta_softplus: bool = True
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    delta_bias: Tensor,
+    delta_softplus: bool = True,
 ) -> Tensor:
     """``reference.cross_scan`` with mamba-ssm's kernel for the sequences."""
     return reference.cross_scan(u, delta, A, B, C, D, delta_bias, delta_softplus, scan=selective_scan)
