@@ -137,7 +137,8 @@ def _parse_jpeg2000(data: bytes) -> Stream:
     if not 1 <= components <= 4 or len(depths) != 1:
         raise ImageError("The compressed picture inside the file has channels of unlike size. Export it uncompressed.")
     (depth, step_x, step_y) = depths.pop()
-    if (step_x, step_y) != (1, 1) or width <= left or height <= top or b"\xff\xd9" not in data[-16:]:
+    tile_width, tile_height, tile_left, tile_top = struct.unpack_from(">4I", data, 24)
+    if (step_x, step_y) != (1, 1) or width <= left or height <= top or not (tile_width and tile_height):
         raise ImageError(DAMAGED)
     position, mixed, reversible = 4 + struct.unpack_from(">H", data, 4)[0], False, False
     while data[position : position + 2] != b"\xff\x90":
@@ -147,10 +148,31 @@ def _parse_jpeg2000(data: bytes) -> Stream:
         if marker < 0xFF00 or length < 2:
             raise ImageError(DAMAGED)
         position += 2 + length
+    tiles = -((tile_left - width) // tile_width) * -((tile_top - height) // tile_height)
+    if _tiles_present(data, position) != tiles:
+        raise ImageError(DAMAGED)
     return Stream(
         "JPEG 2000", height - top, width - left, components, (depth & 0x7F) + 1, bool(depth & 0x80),
         "RGB" if mixed else None, reversible, data,
     )  # fmt: skip
+
+
+def _tiles_present(data: bytes, position: int) -> int:
+    """T.800 A.4.2 (SOT): how many tiles have a whole tile part, from the first one to the end marker.
+
+    Decoders fill a tile that is missing with zeros and say nothing.
+    """
+    seen = set()
+    while data[position : position + 2] == b"\xff\x90":
+        tile, length = struct.unpack_from(">HI", data, position + 4)
+        end = position + length if length else data.rfind(b"\xff\xd9")
+        if end <= position + 12 or end > len(data) - 2:
+            raise ImageError(DAMAGED)
+        seen.add(tile)
+        position = end
+    if data[position : position + 2] != b"\xff\xd9":
+        raise ImageError(DAMAGED)
+    return len(seen)
 
 
 def _unwrap_jp2(data: bytes) -> bytes:

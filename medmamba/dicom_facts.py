@@ -59,6 +59,12 @@ NOT_TO_CLASSIFY = {
     "1.2.840.10008.5.1.4.1.1.481.2": "a radiotherapy dose grid (RT Dose)",
     "1.2.840.10008.5.1.4.1.1.30": "a parametric map",
 }
+NEWER_SYNTAXES = {  # registered after pydicom's list
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+}
 DIRECTORY = "1.2.840.10008.1.3.10"
 NEAR = 0.25  # direction cosine from which an oblique edge gets a second letter (about 15 degrees)
 
@@ -129,6 +135,8 @@ def refuse_other_objects(dataset: Dataset, has_pixels: bool) -> None:
 
 def syntax_name(uid: str) -> str:
     """The registered name of a transfer syntax, or "unknown"."""
+    if uid in NEWER_SYNTAXES:
+        return NEWER_SYNTAXES[uid]
     return UID_dictionary[uid][0].split(":")[0].split(" (")[0] if uid in UID_dictionary else "unknown"
 
 

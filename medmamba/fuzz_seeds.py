@@ -88,7 +88,12 @@ def dicom(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, **attributes
     ds.file_meta.MediaStorageSOPClassUID = UID(ds.get("SOPClassUID") or CT)
     ds.file_meta.MediaStorageSOPInstanceUID = UID("1.2.826.0.1.3680043.8.498.1")
     buffer = io.BytesIO()
-    dcmwrite(buffer, ds, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=little, enforce_file_format=True)
+    implicit = syntax == ImplicitVRLittleEndian
+    ds.preamble = bytes(128)
+    known = UID(syntax).is_transfer_syntax
+    dcmwrite(
+        buffer, ds, implicit_vr=implicit, little_endian=little, enforce_file_format=known, force_encoding=not known
+    )
     return buffer.getvalue()
 
 

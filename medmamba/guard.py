@@ -148,6 +148,7 @@ class Guard:
 
     def __init__(self, workers: int = WORKERS, timeout: float = TIMEOUT) -> None:
         self._timeout = timeout
+        self._closed = False
         self._lock = threading.Lock()
         self._workers = {Worker() for _ in range(workers)}
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
@@ -163,15 +164,17 @@ class Guard:
             self._idle.put(worker if worker.alive else self._replace(worker))
 
     def close(self) -> None:
-        """Ends every worker, busy or not."""
+        """Ends every worker, busy or not; jobs after this fail."""
         with self._lock:
+            self._closed = True
             for worker in self._workers:
                 worker.stop()
-            self._workers.clear()
 
     def _replace(self, worker: Worker) -> Worker:
         worker.stop()
         with self._lock:
+            if self._closed:
+                return worker
             fresh = Worker()
             self._workers.discard(worker)
             self._workers.add(fresh)

@@ -7,7 +7,10 @@ MAX_INFLATED = 256 * 2**20
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 20_000
 MAX_FRAMES = 10_000
-MAX_SAMPLES = 4
+TOO_LARGE = (
+    f"The picture is too large: at most {MAX_PIXELS // 10**6} million pixels and {MAX_SIDE:,} pixels a side are read. "
+    "Export it smaller."
+)
 
 
 def check_bytes(length: int) -> None:
@@ -23,10 +26,7 @@ def check_size(rows: int, columns: int) -> None:
     if rows < 1 or columns < 1:
         raise ImageError("The file gives no size for its picture: it is damaged. Export it again.")
     if max(rows, columns) > MAX_SIDE or rows * columns > MAX_PIXELS:
-        raise ImageError(
-            f"The picture is too large: at most {MAX_PIXELS // 10**6} million pixels and {MAX_SIDE:,} pixels a side "
-            "are read. Export it smaller."
-        )
+        raise ImageError(TOO_LARGE)
 
 
 def check_frame(frame: int, frames: int) -> None:

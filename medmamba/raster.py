@@ -16,7 +16,7 @@ from PIL import Image
 from medmamba import codestream
 from medmamba.errors import ImageError
 from medmamba.geometry import turn
-from medmamba.limits import check_frame, check_size
+from medmamba.limits import TOO_LARGE, check_frame, check_size
 from medmamba.picture import MedicalImage, span
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # its messages quote text chunks and tags
@@ -30,6 +30,8 @@ TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_SAMPLES = 258, 262, 277
 
 def read(data: bytes, kind: str, frame: int = 0) -> MedicalImage:
     """Reads one page (from 0) of a picture whose ``kind`` is known. Raises ``ImageError`` if it cannot be read."""
+    if kind == "PNG" and b"IEND" not in data:
+        raise ImageError(DAMAGED)
     if kind == "WebP":
         check_size(*_webp_size(data))
     try:
@@ -42,6 +44,8 @@ def read(data: bytes, kind: str, frame: int = 0) -> MedicalImage:
             return _read(picture, data, kind, frame, frames)
     except ImageError:
         raise
+    except Image.DecompressionBombError:
+        raise ImageError(TOO_LARGE) from None
     except Exception:  # Pillow raises many kinds on a damaged file: OSError, ValueError, SyntaxError, struct.error, ...
         raise ImageError(DAMAGED) from None
 

@@ -1,0 +1,111 @@
+"""NIfTI slices against nibabel's layout of the same volume, where nibabel is installed, and against known answers."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medmamba.errors import ImageError
+from medmamba.fuzz_seeds import nifti
+from medmamba.images import read
+from medmamba.picture import MedicalImage, Window
+
+VOLUME = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+RAS = np.eye(4)
+
+
+def load(data: bytes, frame: int = 0) -> MedicalImage:
+    return read(data, frame=frame, guarded=False)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_an_axial_slice_lies_as_in_radiology(pack: type) -> None:
+    image = load(pack(nifti(VOLUME, affine=RAS)), 2)
+    # x runs to the patient's right and y to the front: columns and rows are both reversed
+    np.testing.assert_array_equal(image.pixels, VOLUME[::-1, ::-1, 2].T)
+    assert image.orientation == ("R", "L", "A", "P")
+    assert (image.frame, image.frames, image.kind) == (2, 6, "NIfTI")
+    assert "Slice 3 of 6." in image.warnings
+
+
+@settings(max_examples=40, deadline=None)
+@given(order=st.permutations([0, 1, 2]), flips=st.tuples(*[st.booleans()] * 3))
+def test_every_orientation_shows_the_same_patient(order: list[int], flips: tuple[bool, ...]) -> None:
+    """The same patient stored with its axes in any order and direction gives the same slice."""
+    stored, affine = VOLUME.transpose(order), np.zeros((4, 4))
+    affine[3, 3] = 1
+    for axis, world in enumerate(order):
+        affine[world, axis] = -1 if flips[axis] else 1
+        stored = np.flip(stored, axis) if flips[axis] else stored
+    np.testing.assert_array_equal(load(nifti(stored, affine=affine), 1).pixels, VOLUME[::-1, ::-1, 1].T)
+
+
+def test_without_an_orientation_the_edges_are_unknown() -> None:
+    image = load(nifti(VOLUME))
+    assert image.orientation is None
+    np.testing.assert_array_equal(image.pixels, VOLUME[:, :, 0].T)
+    assert any("unknown" in warning for warning in image.warnings)
+
+
+def test_the_quaternion_is_read_as_the_matrix() -> None:
+    data = bytearray(nifti(VOLUME))
+    struct.pack_into("<h", data, 252, 1)  # identity rotation
+    np.testing.assert_array_equal(load(bytes(data)).pixels, load(nifti(VOLUME, affine=RAS)).pixels)
+
+
+def test_scaling_window_and_time() -> None:
+    movie = np.stack([VOLUME, VOLUME + 1000], axis=3)
+    data = bytearray(nifti(movie, scaling=(2, -10)))
+    struct.pack_into("<ff", data, 124, 300, 100)
+    image = load(bytes(data), 6)
+    assert image.frames == 12
+    np.testing.assert_array_equal(image.pixels, (VOLUME[:, :, 0].T + 1000) * 2.0 - 10)
+    assert image.window == Window(200, 200, "LINEAR_EXACT")
+
+
+def test_both_byte_orders_and_both_versions() -> None:
+    header = bytearray(nifti(VOLUME.astype(np.uint8), affine=RAS))
+    second = bytearray(544)
+    struct.pack_into("<i8s", second, 0, 540, b"n+2\0\r\n\x1a\n")
+    struct.pack_into("<hh8q", second, 12, 2, 8, 3, 4, 5, 6, 1, 1, 1, 1)
+    struct.pack_into("<8d", second, 104, *[1.0] * 8)
+    struct.pack_into("<q", second, 168, 544)
+    struct.pack_into("<ii", second, 344, 0, 1)
+    struct.pack_into("<12d", second, 400, *np.eye(4)[:3].ravel())
+    newer = bytes(second) + VOLUME.astype(np.uint8).tobytes(order="F")
+    np.testing.assert_array_equal(load(newer).pixels, load(bytes(header)).pixels)
+    swapped = bytearray(352)
+    for at, layout in ((0, "i"), (40, "8h"), (70, "hh"), (76, "8f"), (108, "3f"), (252, "hh"), (280, "12f")):
+        struct.pack_into(f">{layout}", swapped, at, *struct.unpack_from(f"<{layout}", header, at))
+    swapped[344:348] = b"n+1\0"
+    np.testing.assert_array_equal(load(bytes(swapped + header[352:])).pixels, load(bytes(header)).pixels)
+
+
+def test_nibabel_agrees() -> None:
+    nibabel = pytest.importorskip("nibabel")
+    volume = nibabel.Nifti1Image.from_bytes(nifti(VOLUME, affine=np.diag([-1.0, 1, 1, 1])))
+    canonical = nibabel.as_closest_canonical(volume).get_fdata()
+    shown = load(nifti(VOLUME, affine=np.diag([-1.0, 1, 1, 1])), 3).pixels
+    np.testing.assert_array_equal(shown, canonical[::-1, ::-1, 3].T)
+
+
+@pytest.mark.parametrize(
+    ("at", "layout", "value"), [(40, "h", 0), (42, "h", -4), (70, "h", 128), (108, "f", 1e9), (42, "h", 30_000)]
+)
+def test_a_header_that_does_not_fit_is_refused(at: int, layout: str, value: float) -> None:
+    data = bytearray(nifti(VOLUME))
+    struct.pack_into(f"<{layout}", data, at, value)
+    with pytest.raises(ImageError):
+        load(bytes(data))
+
+
+def test_other_gzip_files_and_bombs_are_refused() -> None:
+    with pytest.raises(ImageError, match="gzip"):
+        load(gzip.compress(b"II*\0" + bytes(100)))
+    with pytest.raises(ImageError, match="unpacks to more"):
+        load(gzip.compress(bytes(300 << 20), 1))
+    with pytest.raises(ImageError, match="cut off"):
+        load(gzip.compress(nifti(VOLUME))[:-20])

@@ -1,0 +1,177 @@
+"""Ordinary pictures: depth, alpha, rotation, pages, and files that are cut off or too large."""
+
+import io
+import struct
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from medmamba.errors import ImageError
+from medmamba.images import read
+from medmamba.picture import MedicalImage
+
+GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
+RGB = np.random.default_rng(0).integers(0, 256, (10, 14, 3), np.uint8)
+few = settings(max_examples=40, deadline=None)
+
+
+def load(data: bytes, frame: int = 0) -> MedicalImage:
+    return read(data, frame=frame, guarded=False)
+
+
+def save(pixels: np.ndarray | Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("PNG", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("BMP", {}), ("WEBP", {"lossless": True})],
+)
+@pytest.mark.parametrize("pixels", [GREY, RGB], ids=["grey", "colour"])
+def test_lossless_kinds_are_exact(kind: str, options: dict[str, Any], pixels: np.ndarray) -> None:
+    image = load(save(pixels, kind, **options))
+    assert image.kind.upper() == kind
+    expected = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    np.testing.assert_array_equal(image.display(), expected)
+
+
+@few
+@given(kind=st.sampled_from(["PNG", "TIFF", "BMP"]), height=st.integers(1, 20), width=st.integers(1, 20))
+def test_any_size_comes_back(kind: str, height: int, width: int) -> None:
+    pixels = np.random.default_rng(height * 99 + width).integers(0, 256, (height, width, 3), np.uint8)
+    np.testing.assert_array_equal(load(save(pixels, kind)).pixels, pixels)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_jpeg_is_as_pillow_decodes_it(options: dict[str, Any]) -> None:
+    data = save(RGB, "JPEG", quality=95, **options)
+    np.testing.assert_array_equal(load(data).pixels, np.asarray(Image.open(io.BytesIO(data))))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bit_grey_is_not_clipped(kind: str) -> None:
+    ramp = np.linspace(0, 4095, 400).astype(np.uint16).reshape(20, 20)
+    image = load(save(ramp, kind))
+    np.testing.assert_array_equal(image.pixels, ramp)
+    shown = image.display()[:, :, 0]
+    assert (shown[0, 0], shown[-1, -1]) == (0, 255)
+    assert len(np.unique(shown)) > 200
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bit_colour_keeps_its_depth(kind: str) -> None:
+    deep = np.random.default_rng(1).integers(0, 65536, (9, 8, 3), np.uint16)
+    data = imagecodecs.png_encode(deep) if kind == "PNG" else imagecodecs.tiff_encode(deep, photometric="rgb")
+    np.testing.assert_array_equal(load(bytes(data)).pixels, deep)
+
+
+def test_float_and_signed_tiff_are_read_in_full() -> None:
+    values = np.array([[-1000.5, 0], [3.25, 70000]], np.float32)
+    image = load(save(values, "TIFF"))
+    np.testing.assert_array_equal(image.pixels, values)
+    assert image.value_range == (-1000.5, 70000)
+    wide = np.array([[-70000, 70000]], np.int32)
+    np.testing.assert_array_equal(load(save(wide, "TIFF")).pixels, wide)
+
+
+def test_tiff_with_white_at_zero_is_inverted_once() -> None:
+    deep = GREY.astype(np.uint16) * 100
+    eight, sixteen = (load(bytes(imagecodecs.tiff_encode(grey, photometric="miniswhite"))) for grey in (GREY, deep))
+    assert sixteen.inverted
+    assert eight.display()[0, 0, 0] == sixteen.display()[0, 0, 0] == 255
+    assert eight.display()[-1, -1, 0] == sixteen.display()[-1, -1, 0] == 0
+
+
+def test_transparency_is_laid_on_black_and_said() -> None:
+    pixels = np.full((4, 4, 4), 200, np.uint8)
+    pixels[:, :2, 3], pixels[:, 2:, 3] = 0, 255
+    image = load(save(pixels, "PNG"))
+    assert image.pixels[0, :, 0].tolist() == [0, 0, 200, 200]
+    assert any("ransparent" in warning for warning in image.warnings)
+    pixels[:, :, 3] = 255
+    assert not load(save(pixels, "PNG")).warnings
+    assert not load(save(Image.fromarray(pixels).convert("LA"), "PNG")).is_colour
+
+
+def test_bilevel_palette_and_printing_colours() -> None:
+    bits = load(save(Image.fromarray(GREY).convert("1"), "PNG"))
+    assert set(np.unique(bits.pixels)) == {0, 255}
+    palette = Image.fromarray(RGB).quantize(8)
+    np.testing.assert_array_equal(load(save(palette, "PNG")).pixels, np.asarray(palette.convert("RGB")))
+    printed = load(save(Image.fromarray(RGB).convert("CMYK"), "JPEG", quality=100))
+    assert printed.is_colour
+    assert any("CMYK" in warning for warning in printed.warnings)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_the_cameras_orientation_is_followed_and_said(kind: str, tag: int) -> None:
+    smooth = np.zeros((16, 32, 3), np.uint8)
+    smooth[:8, :16], smooth[8:, :16], smooth[:8, 16:] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    data = save(smooth, kind, exif=exif, **options)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(save(smooth, "PNG", exif=exif)))))
+    image = load(data)
+    assert image.pixels.shape == expected.shape
+    assert np.abs(image.pixels.astype(int) - expected).max() < 12
+    assert any("Turned upright" in warning for warning in image.warnings) == (tag > 1)
+
+
+@pytest.mark.parametrize(("kind", "noun"), [("TIFF", "page"), ("GIF", "frame"), ("WEBP", "frame"), ("PNG", "frame")])
+def test_pages_and_frames_are_chosen_and_said(kind: str, noun: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = save(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    first, second = load(data), load(data, 1)
+    assert first.frames == 3
+    assert f"First of 3 {noun}s." in first.warnings
+    assert first.pixels[0, 0].tolist() == [255, 0, 0]
+    assert second.pixels[0, 0].tolist() == [0, 255, 0]
+    with pytest.raises(ImageError, match="no frame 4"):
+        load(data, 3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [save(GREY, "PNG"), save(RGB, "PNG"), save(RGB, "TIFF"), save(RGB, "BMP"), save(RGB, "WEBP"), save(RGB, "JPEG")],
+    ids=["PNG", "PNG-RGB", "TIFF", "BMP", "WebP", "JPEG"],
+)
+def test_no_truncated_picture_is_read(data: bytes) -> None:
+    for length in range(0, int(len(data) * 0.9), max(1, len(data) // 40)):
+        with pytest.raises(ImageError):
+            load(data[:length])
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 100}])
+def test_a_jpeg_with_missing_rows_is_refused_although_it_has_an_end(options: dict[str, Any]) -> None:
+    smooth = np.random.default_rng(0).integers(0, 256, (80, 96, 3), np.uint8)
+    data = save(smooth, "JPEG", **options)
+    assert load(data).pixels.shape == smooth.shape
+    for cut in (40, len(data) // 3):
+        with pytest.raises(ImageError, match="damaged or cut off"):
+            load(data[:-cut] + b"\xff\xd9")
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0)
+    webp = (
+        b"RIFF" + struct.pack("<I4s4sI", 30, b"WEBP", b"VP8L", 10) + b"\x2f" + struct.pack("<I", 0x0FFF_FFFF) + bytes(9)
+    )
+    for data in (
+        head + bytes(40),
+        webp,
+        save(Image.new("1", (20_001, 1)), "PNG"),
+        save(Image.new("1", (9000, 9000)), "PNG"),
+    ):
+        with pytest.raises(ImageError, match=r"too large|damaged"):
+            load(data)
