@@ -1,0 +1,74 @@
+"""Which backend runs: ``auto`` chooses, a named one runs or says why it cannot."""
+
+import pytest
+import torch
+
+from medmamba import scan
+from medmamba.errors import BackendUnavailable
+
+CPU, CUDA, META = (torch.device(name) for name in ("cpu", "cuda", "meta"))
+
+
+@pytest.fixture
+def no_mamba_ssm(monkeypatch):
+    monkeypatch.setattr(scan.mamba_ssm, "why_unavailable", lambda: "the kernel is not there")
+
+
+def test_auto_takes_the_kernels_on_a_cpu():
+    assert scan.resolve("auto", CPU) == "cpu"
+
+
+@pytest.mark.usefixtures("no_mamba_ssm")
+@pytest.mark.parametrize("device", [CPU, CUDA, META])
+def test_auto_always_finds_one(device):
+    assert scan.resolve("auto", device) in scan.BACKENDS
+
+
+def test_auto_prefers_the_gpu_kernel_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(scan.mamba_ssm, "why_unavailable", lambda: None)
+    assert scan.resolve("auto", CUDA) == "mamba_ssm"
+    assert scan.resolve("auto", CPU) == "cpu"
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_a_named_backend_that_can_run_is_taken(backend):
+    assert scan.resolve(backend, CPU) == backend
+
+
+@pytest.mark.usefixtures("no_mamba_ssm")
+@pytest.mark.parametrize(
+    ("backend", "device", "reasons"),
+    [
+        ("mamba_ssm", CPU, ["mamba_ssm: the kernel is not there", "cpu: can run", "reference: can run"]),
+        ("cpu", CUDA, ["cpu: it scans on the CPU, and the tensors are on cuda", "mamba_ssm: the kernel is not there"]),
+        ("abacus", CPU, ["no such backend", "auto, reference, cpu, mamba_ssm"]),
+    ],
+)
+def test_a_named_backend_that_cannot_run_lists_what_each_lacks(backend, device, reasons):
+    with pytest.raises(BackendUnavailable) as error:
+        scan.resolve(backend, device)
+    for reason in reasons:
+        assert reason in str(error.value)
+
+
+def test_tensors_on_the_cpu_are_not_for_the_gpu_kernel(monkeypatch):
+    monkeypatch.setattr(scan.mamba_ssm, "why_unavailable", lambda: None)
+    with pytest.raises(BackendUnavailable, match="the tensors are on cpu"):
+        scan.resolve("mamba_ssm", CPU)
+
+
+@pytest.mark.usefixtures("no_mamba_ssm")
+def test_a_scan_with_a_named_backend_never_falls_back(grid_inputs, sequence_inputs):
+    with pytest.raises(BackendUnavailable):
+        scan.cross_scan(*grid_inputs(2, 2, channels=2), backend="mamba_ssm")
+    with pytest.raises(BackendUnavailable):
+        scan.selective_scan(*sequence_inputs(2, channels=2), backend="mamba_ssm")
+
+
+@pytest.mark.parametrize("backend", ["auto", "cpu", "reference"])
+def test_all_backends_give_the_same(grid_inputs, sequence_inputs, backend):
+    grid, sequence = grid_inputs(5, 7, channels=8), sequence_inputs(35, channels=8)
+    want = scan.reference.cross_scan(*grid)
+    torch.testing.assert_close(scan.cross_scan(*grid, backend=backend), want, atol=1e-4, rtol=1e-5)
+    want = scan.reference.selective_scan(*sequence, True)
+    torch.testing.assert_close(scan.selective_scan(*sequence, True, backend=backend), want, atol=1e-4, rtol=1e-5)
