@@ -42,8 +42,8 @@ L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10 = _fit(
 )
 
 
-# Neither helper may be reassociated: that would cancel the range reduction. The kernels may, for their sums over
-# channels. umba.njit(nogil=True, fastmath={"contract"})
+# The helpers may not be reassociated: that would cancel the range reduction. The kernels may, for sums over channels.
+@numba.njit(nogil=True, fastmath={"contract"})
 def _exp2(x: Any) -> Any:
     """2**x for any float32, relative error under 3e-7; below the smallest normal number it stays there."""
     x = min(max(x, np.float32(-126.0)), np.float32(127.0))
