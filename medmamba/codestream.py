@@ -15,7 +15,8 @@ from medmamba.errors import ImageError
 
 DAMAGED = "The compressed picture inside the file is damaged or cut off. Export it again."
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-PROBE = bytes([0x55, 0x2A, 0x93, 0x6C]) * 1024
+FILLER = bytes([0x55, 0x2A, 0x93, 0x6C]) * 64
+PROBE = FILLER + b"".join(bytes([0xFF, 0xD0 + index % 8]) + FILLER for index in range(16))
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def jpeg_is_cut_off(stream: Stream, samples: np.ndarray) -> bool:
     """Whether a JPEG, which decoded to ``samples``, ends before its last block, although an end marker follows.
 
     Decoders fill the missing part with gray and say nothing. So the stream is decoded again with other bits put in
-    front of its end marker: a complete stream never reaches them, one that is cut off draws them.
+    front of its end marker: a complete stream never reaches them, one that is cut off draws them. Restart markers are
+    among them, since a decoder that waits for one skips all else (T.81 B.2.1).
     """
     end = stream.data.rfind(b"\xff\xd9")
     try:

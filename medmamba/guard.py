@@ -86,7 +86,7 @@ class Worker:
             raise ReaderFault("exception", text.decode(errors="replace"))
         try:
             return unpack(bytes(text), pixels)
-        except (ValueError, TypeError, KeyError, IndexError, ImageError):
+        except Exception:  # whatever a worker that a file has taken over may send
             raise self._fault("death") from None
 
     @property
@@ -118,8 +118,11 @@ class Worker:
             self._stdin.flush()
             state, text, pixels = ANSWER.unpack(self._receive(ANSWER.size))
             return state, self._receive(text), self._receive(pixels)
-        except (OSError, EOFError):
+        except (OSError, EOFError, ValueError):  # ValueError: the pipes are closed already
             raise self._fault("hang" if expired.is_set() else "death" if self._ready else "start") from None
+        except BaseException:
+            self.stop()  # else the answer to this job would be taken for the answer to the next
+            raise
         finally:
             timer.cancel()
             timer.join()
@@ -175,7 +178,10 @@ class Guard:
         with self._lock:
             if self._closed:
                 return worker
-            fresh = Worker()
+            try:
+                fresh = Worker()
+            except OSError:
+                return worker  # the next job on it fails, and tries again
             self._workers.discard(worker)
             self._workers.add(fresh)
         return fresh
@@ -190,7 +196,10 @@ def shared() -> Guard:
     global _shared
     with _starting:
         if _shared is None:
-            _shared = Guard()
+            try:
+                _shared = Guard()
+            except OSError:
+                raise ReaderFault("start") from None
         return _shared
 
 

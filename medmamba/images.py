@@ -35,12 +35,12 @@ def read(source: bytes | os.PathLike[str] | str | BinaryIO, *, frame: int = 0, g
         raise ImageError(f"There is no such frame: give a whole number from 0 to {MAX_FRAMES - 1}.")
     data = _bytes_of(source)
     check_bytes(len(data))
-    if guarded:
-        return guard.shared().decode(data, frame)
     try:
-        return decode(data, frame)
+        return guard.shared().decode(data, frame) if guarded else decode(data, frame)
     except ImageError:
         raise
+    except MemoryError:
+        raise ImageError("The picture needs more memory than there is. Export it smaller.") from None
     except Exception as error:
         raise ReaderFault("exception", type(error).__name__) from None
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 JOB = struct.Struct("<qQ")
 ANSWER = struct.Struct("<BQQ")
 READY, PICTURE, REFUSED, FAULT = range(4)
-MEMORY = 3 * 2**30
+MEMORY = 2 * 2**30
 CPU_SECONDS = 12
 
 

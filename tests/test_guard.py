@@ -180,6 +180,21 @@ def test_it_works_and_ends_whatever_the_program_around_it(tmp_path: Path, closed
             os.kill(int(pid), 0)
 
 
+def test_an_interrupted_job_leaves_no_answer_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Guard(workers=1)
+    try:
+        pool.decode(fuzz_seeds.dicom(SLICE))
+        (worker,) = workers(pool)
+        monkeypatch.setattr(worker, "_receive", lambda length: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            pool.decode(fuzz_seeds.dicom(SLICE))
+        assert pool.decode(fuzz_seeds.dicom(SLICE[:8, :9])).pixels.shape == (8, 9)
+    finally:
+        pool.close()
+    with pytest.raises(ReaderFault):
+        pool.decode(fuzz_seeds.dicom(SLICE))
+
+
 def test_closing_while_busy_hangs_nobody() -> None:
     pool = Guard(workers=1, timeout=30)
     pool.decode(fuzz_seeds.dicom(SLICE))
