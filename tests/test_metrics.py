@@ -1,0 +1,118 @@
+"""Metrics against hand-computed numbers, and resamples against the libraries' functions with weights."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binom
+from sklearn import metrics as oracle
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from medmamba import metrics
+
+# Six pictures of classes a, b, c: confusion [[2, 1, 0], [0, 1, 0], [1, 0, 1]].
+LABELS = np.array([0, 0, 0, 1, 2, 2])
+PROBABILITIES = np.array(
+    [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.3, 0.6, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.5, 0.1, 0.4]]
+)
+
+
+def made_up(count, classes, seed=0):
+    random = np.random.default_rng(seed)
+    labels = random.integers(classes, size=count)
+    scores = np.exp(random.normal(size=(count, classes)) + 1.5 * np.eye(classes)[labels]).round(1) + 0.1  # with ties
+    return labels, scores / scores.sum(1, keepdims=True)
+
+
+def test_hand_computed_metrics():
+    found = metrics.report(LABELS, PROBABILITIES, ("a", "b", "c"))
+    assert found["confusion"] == [[2, 1, 0], [0, 1, 0], [1, 0, 1]]
+    values = {name: entry["value"] for name, entry in found.items() if name not in ("pictures", "classes", "confusion")}
+    assert values == pytest.approx(
+        {
+            "accuracy": 4 / 6,
+            "balanced_accuracy": (2 / 3 + 1 + 1 / 2) / 3,
+            "precision": (2 / 3 + 1 / 2 + 1) / 3,
+            "sensitivity": (2 / 3 + 1 + 1 / 2) / 3,
+            "specificity": (2 / 3 + 4 / 5 + 1) / 3,
+            "f1": (2 / 3 + 2 / 3 + 2 / 3) / 3,
+            "auc": (8 / 9 + 1 + 1) / 3,
+            # By confidence: right 0.8 0.7 0.8 0.6, wrong 0.6 0.5; bins 9/15.. hold 0.6, 10/15.. 0.7, 12/15.. 0.8.
+            "ece": (abs(1 - 1.2) + abs(1 - 0.7) + abs(2 - 1.6) + abs(0 - 0.5)) / 6,
+        },
+        abs=1e-4,
+    )
+    assert [row["support"] for row in found["classes"].values()] == [3, 1, 2]
+    assert found["pictures"] == 6
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_values_agree_with_scikit_learn(classes):
+    labels, probabilities = made_up(300, classes)
+    found, predicted = metrics.by_class(labels, probabilities), probabilities.argmax(1)
+    assert found["sensitivity"].mean() == pytest.approx(oracle.balanced_accuracy_score(labels, predicted))
+    cells = oracle.multilabel_confusion_matrix(labels, predicted)
+    assert found["specificity"] == pytest.approx(cells[:, 0, 0] / cells[:, 0].sum(1))
+    expected = oracle.roc_auc_score(labels, probabilities if classes > 2 else probabilities[:, 1], multi_class="ovr")
+    assert metrics.macro_auc(labels, probabilities) == pytest.approx(expected, rel=1e-4)  # 1 - p may break a tie
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_resamples_agree_with_the_libraries(classes):
+    labels, probabilities = made_up(60, classes)
+    counts = np.random.default_rng(1).multinomial(60, np.full(60, 1 / 60), 20)
+    resamples = metrics.Resamples(labels, probabilities, counts)
+    accuracies, errors, table = resamples.accuracy(), resamples.calibration_error(), resamples.by_class()
+    for row, weights in enumerate(counts):
+        drawn = np.repeat(np.arange(60), weights)
+        expected = metrics.by_class(labels[drawn], probabilities[drawn])
+        for name in metrics.BY_CLASS:
+            assert table[name][row] == pytest.approx(expected[name]), name
+        assert accuracies[row] == pytest.approx(metrics.accuracy(labels[drawn], probabilities[drawn]))
+        assert errors[row] == pytest.approx(metrics.calibration_error(labels[drawn], probabilities[drawn]))
+
+
+def test_ties_count_half():
+    labels, probabilities = np.array([0, 1]), np.full((2, 2), 0.5)
+    assert metrics.Resamples(labels, probabilities, np.array([[1, 1], [3, 2]])).by_class()["auc"] == pytest.approx(0.5)
+
+
+def test_a_class_that_is_absent_has_no_auc_and_no_interval():
+    found = metrics.report(np.zeros(4, np.int64), PROBABILITIES[:4], ("a", "b", "c"))
+    assert found["auc"] == found["classes"]["b"]["auc"] == {"value": None, "low": None, "high": None}
+    assert found["classes"]["b"]["sensitivity"]["value"] == 0
+    assert np.isnan(metrics.macro_auc(np.zeros(4, np.int64), PROBABILITIES[:4]))
+
+
+def test_resamples_without_a_class_are_left_out():
+    assert metrics.Estimate.of(0.5, np.array([np.nan, 0.4, 0.4, np.nan])) == metrics.Estimate(0.5, 0.4, 0.4)
+
+
+def test_intervals_are_those_of_the_binomial():
+    labels = np.array([0] * 160 + [1] * 40)
+    probabilities = np.tile([0.9, 0.1], (200, 1))  # always says 0: accuracy 0.8
+    found = metrics.report(labels, probabilities, ("a", "b"))["accuracy"]
+    low, high = binom.ppf((0.025, 0.975), 200, 0.8) / 200
+    assert found["low"] == pytest.approx(low, abs=0.0075)
+    assert found["high"] == pytest.approx(high, abs=0.0075)
+    assert metrics.share(labels == 0).low == pytest.approx(low, abs=0.0075)
+
+
+def test_the_same_seed_gives_the_same_report():
+    labels, probabilities = made_up(50, 3)
+    first, second = (metrics.report(labels, probabilities, ("a", "b", "c")) for _ in range(2))
+    assert first == second
+
+
+def test_share_of_nothing_is_not_defined():
+    assert metrics.share(np.zeros(0, bool)).to_json() == {"value": None, "low": None, "high": None}
+
+
+def test_calibration_error_of_a_calibrated_model_is_small():
+    random = np.random.default_rng(0)
+    confidence = random.uniform(0.5, 1, 50_000)
+    labels = (random.uniform(size=50_000) > confidence).astype(np.int64)
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    assert metrics.calibration_error(labels, probabilities) < 0.01
+    shrunk = 0.5 + (probabilities - 0.5) / 2
+    expected = multiclass_calibration_error(torch.from_numpy(shrunk), torch.from_numpy(labels), 2, n_bins=15)
+    assert metrics.calibration_error(labels, shrunk) == pytest.approx(float(expected)) == pytest.approx(0.125, abs=0.01)
