@@ -1,0 +1,124 @@
+"""What the page asks and how it is answered, step by step: plain data in, (viewer message, answer panel) pairs out.
+
+A message holds everything known so far, so that one lost on the way does no harm; ``request`` tells the page which of
+its requests it belongs to. ``None`` for the panel leaves it as it is.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from app import frames, present
+from app.service import Analysis, Question, Service
+from app.texts import Texts, texts_for
+from medmamba.errors import MedMambaError, RequestError
+from medmamba.saliency import LAST_STAGE, EvidenceMap
+
+Step = tuple[dict[str, Any], str | None]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A request of the page, checked for types; what its names mean is checked by those who know them."""
+
+    question: Question
+    request: int
+    class_name: str | None
+    method: str
+    stage: int
+    anyway: bool
+    texts: Texts
+
+    @classmethod
+    def from_page(cls, data: Any) -> Self:
+        """Reads what the browser sent, which may be anything.
+
+        Raises:
+            RequestError: a field is missing or of the wrong kind.
+        """
+        if not isinstance(data, dict):
+            raise RequestError("The request is not an object.")
+        question = Question(
+            token=_field(data, "token", str),
+            frame=_field(data, "frame", int, 0),
+            task=_field(data, "task", str, None),
+            checkpoint=_field(data, "checkpoint", str, None),
+        )
+        return cls(
+            question,
+            request=_field(data, "request", int, 0),
+            class_name=_field(data, "className", str, None),
+            method=_field(data, "method", str, "grad-cam"),
+            stage=_field(data, "stage", int, LAST_STAGE),
+            anyway=_field(data, "anyway", bool, False),
+            texts=texts_for(_field(data, "language", str, "en")),
+        )
+
+
+def ask(service: Service, data: Any) -> Iterator[Step]:
+    """Reading, classifying, mapping; a step for each."""
+    yield from _guarded(data, lambda wish: _ask(service, wish))
+
+
+def trust(service: Service, data: Any) -> Iterator[Step]:
+    """How far the map on the screen can be relied on."""
+    yield from _guarded(data, lambda wish: _trust(service, wish))
+
+
+def _ask(service: Service, wish: Wish) -> Iterator[Step]:
+    image = service.picture(wish.question.token, wish.question.frame)
+    description = frames.describe(image, frames.frame_of(image))
+    picture = description | {"token": wish.question.token, "frame": wish.question.frame}
+    message: dict[str, Any] = {"request": wish.request, "picture": picture}
+    yield message | {"progress": "classifying"}, None
+    analysis = service.classify(wish.question)
+    panel = present.answer(analysis, wish.texts, wish.anyway, wish.class_name)
+    if not present.is_shown(analysis, wish.anyway):
+        yield message | {"progress": "done", "evidence": None}, panel
+        return
+    yield message | {"progress": "mapping"}, panel
+    map_ = _map(service, wish, analysis)
+    yield message | {"progress": "done", "evidence": present.evidence(map_, analysis, wish.texts)}, None
+
+
+def _trust(service: Service, wish: Wish) -> Iterator[Step]:
+    yield {"request": wish.request, "progress": "trusting"}, None
+    analysis = service.classify(wish.question)
+    score = service.trust(analysis, _map(service, wish, analysis))
+    yield {"request": wish.request, "progress": "done", "trust": present.trust(score, wish.texts)}, None
+
+
+def _map(service: Service, wish: Wish, analysis: Analysis) -> EvidenceMap:
+    top = analysis.answer.top
+    if top is None:
+        raise RequestError("This question has no classes to map.")
+    return service.evidence(analysis, wish.class_name or top.name, wish.method, wish.stage)
+
+
+def _guarded(data: Any, steps: Callable[[Wish], Iterator[Step]]) -> Iterator[Step]:
+    """The page's one place where an exception becomes a sentence on the screen."""
+    request, texts = 0, texts_for("en")
+    try:
+        wish = Wish.from_page(data)
+        request, texts = wish.request, wish.texts
+        yield from steps(wish)
+    except MedMambaError as error:
+        yield {"request": request, "progress": "done", "error": texts.term(str(error))}, None
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]  # without the exception's text, which may quote a file
+        logger.error("unexpected %s at %s:%s", type(error).__name__, where.name, where.lineno)
+        yield {"request": request, "progress": "done", "error": texts("error.unexpected")}, None
+
+
+def _field(data: dict[str, Any], name: str, kind: type, *default: Any) -> Any:
+    value = data.get(name)
+    if value is None and default:
+        return default[0]
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise RequestError(f"The request's {name} is missing or not of the right kind.")
+    if isinstance(value, str) and len(value) > 200:
+        raise RequestError(f"The request's {name} is too long.")
+    return value

@@ -1,0 +1,128 @@
+"""Start-up: settings to a server. ``python -m app`` runs ``main``."""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from app.gate import App, Gate
+from app.routes import VIEWER, add_routes
+from app.service import Service
+from app.settings import MEGABYTE, Settings
+from app.store import PictureStore
+from medmamba.errors import MedMambaError
+
+ROOT = Path(__file__).parents[1]
+
+
+def build_service(settings: Settings) -> Service:
+    """The service behind the page, with nothing loaded yet."""
+    return Service(PictureStore(settings.held_bytes, settings.held_seconds), default=settings.checkpoint)
+
+
+def build_server(settings: Settings, service: Service) -> App:
+    """The whole application: the gate, the routes, the page."""
+    os.environ["GRADIO_TEMP_DIR"] = str(private_folder(settings.port))
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import gradio as gr
+
+    from app.theme import theme
+    from app.ui import build_app, translations
+
+    server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None)
+    server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
+    add_routes(server, service, settings.upload_bytes)
+    page = build_app(service)
+    page.queue(max_size=settings.queue, default_concurrency_limit=1, api_open=False)
+    gr.mount_gradio_app(
+        server,
+        page,
+        path="/",
+        server_name=settings.host,
+        server_port=settings.port,
+        theme=theme(),
+        head=head(),
+        i18n=translations(),
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=settings.upload_bytes,
+        enable_monitoring=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        blocked_paths=[str(ROOT)],
+    )
+    return Gate(server, settings.upload_bytes + MEGABYTE, settings.origins, settings.frame_ancestors)
+
+
+def head() -> str:
+    """The look, and what must run before Gradio does."""
+    sheets = "".join(f'<link rel="stylesheet" href="viewer/{path.name}">' for path in sorted(VIEWER.glob("*.css")))
+    return sheets + '<script src="viewer/early.js"></script>'
+
+
+def private_folder(port: int) -> Path:
+    """An empty folder for Gradio's files that only this user may enter; what an earlier server left is swept away.
+
+    Raises:
+        MedMambaError: the folder belongs to somebody else.
+    """
+    folder = Path(tempfile.gettempdir()) / f"medmamba-{os.getuid() if hasattr(os, 'getuid') else 'user'}-{port}"
+    if folder.is_symlink() or (folder.exists() and hasattr(os, "getuid") and folder.stat().st_uid != os.getuid()):
+        raise MedMambaError("The folder for temporary files belongs to somebody else; set TMPDIR to another place.")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=stat.S_IRWXU)
+    return folder
+
+
+def main() -> int:
+    """Runs the server until it is interrupted; returns the exit code."""
+    try:
+        settings = Settings.from_environment()
+        service = build_service(settings)
+        application = build_server(settings, service)
+    except MedMambaError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application,
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    announcer = threading.Thread(target=_announce, args=(server, settings, service))
+    announcer.start()
+    try:
+        server.run()
+    finally:
+        server.should_exit = True
+        announcer.join()
+    return 0
+
+
+def _announce(server: uvicorn.Server, settings: Settings, service: Service) -> None:
+    """Warms the service up, and tells the address as soon as both it and the server are ready."""
+    try:
+        service.warm()
+    except MedMambaError as error:
+        sys.stderr.write(f"{error}\n")
+    while not server.started:
+        if server.should_exit:
+            return
+        threading.Event().wait(0.05)
+    host = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host
+    sys.stdout.write(f"MedMamba is ready: http://{host}:{settings.port}/\n")
+    sys.stdout.flush()

@@ -1,0 +1,255 @@
+"""Results into words, numbers and HTML fragments. Whatever comes from a card or a file is escaped here."""
+
+import base64
+import io
+from html import escape
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from app.service import Analysis
+from app.texts import Texts
+from medmamba.picture import MedicalImage
+from medmamba.saliency import DeletionScore, EvidenceMap
+from medmamba.tasks import Task
+
+RELIABLE = 0.8  # share of random tenths that the marked one must beat
+
+
+def percent(share: float) -> str:
+    """A probability to one decimal, never rounded to none or all."""
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    if 0.9995 <= share < 1:
+        return ">99.9 %"
+    return f"{share * 100:.1f} %"
+
+
+def answer(analysis: Analysis, texts: Texts, anyway: bool = False, class_name: str | None = None) -> str:
+    """The whole panel beside the picture."""
+    refused = analysis.answer.novelty is not None and analysis.answer.novelty.refused
+    parts = [_recognised(analysis, texts)]
+    if not analysis.task.classes:
+        parts.append(f'<p class="mm-callout">{escape(texts("answer.noClasses"))}</p>')
+    elif refused and not anyway:
+        parts.append(_refusal(analysis, texts))
+    else:
+        parts += [_shown_anyway(texts) if refused else "", _band(analysis, texts), _bars(analysis, texts, class_name)]
+    parts += [_warnings(analysis.image, texts), _card(analysis, texts), _seen(analysis, texts)]
+    return f'<div class="mm-answer">{"".join(parts)}</div>'
+
+
+def is_shown(analysis: Analysis, anyway: bool) -> bool:
+    """Whether probabilities are on the page: there are classes, and the picture is not refused."""
+    novelty = analysis.answer.novelty
+    return bool(analysis.answer.scores) and (anyway or novelty is None or not novelty.refused)
+
+
+def waiting(texts: Texts) -> str:
+    """The panel before the first picture."""
+    return f'<div class="mm-answer mm-empty"><p>{escape(texts("answer.empty"))}</p></div>'
+
+
+def evidence(map_: EvidenceMap, analysis: Analysis, texts: Texts) -> dict[str, Any]:
+    """A map for the viewer: numbers, and the sentence under it."""
+    rows, columns = map_.values.shape
+    height, width = analysis.image.pixels.shape[:2]
+    label = texts.term(_label(analysis.task, map_.class_name))
+    note = texts("evidence.note", rows=rows, columns=columns, height=round(height / rows), width=round(width / columns))
+    if not map_.is_positive_anywhere:
+        note = texts("evidence.none", label=label)
+    elif map_.reference >= float(map_.values.max()) * 0.999 and (map_.method, map_.stage) != ("grad-cam", 4):
+        note += " " + texts("evidence.relative")
+    return {
+        "values": np.round(map_.values.astype(float), 5).tolist(),
+        "reference": map_.reference,
+        "className": map_.class_name,
+        "method": map_.method,
+        "stage": map_.stage,
+        "label": label,
+        "note": note,
+    }
+
+
+def trust(score: DeletionScore, texts: Texts) -> str:
+    """One line on how far a map can be relied on."""
+    result = texts(
+        "trust.result",
+        fall=f"{score.fall * 100:+.1f}".lstrip("+"),
+        random=f"{score.random_fall * 100:+.1f}".lstrip("+"),
+        beaten=f"{score.beaten * 100:.0f} %",
+    )
+    good = score.beaten >= RELIABLE and score.fall > 0
+    return f"{result} {texts('trust.good' if good else 'trust.poor')}"
+
+
+def _recognised(analysis: Analysis, texts: Texts) -> str:
+    """Modality and task, how sure the router is, and the other tasks at a click."""
+    given, task = analysis.answer, analysis.task
+    eyebrow = {"router": "answer.recognised", "user": "answer.chosen", "only": "answer.only"}[given.chosen_by]
+    certainty, override = "", ""
+    if given.modalities:
+        modality, probability = given.modalities[0]
+        if given.chosen_by == "router":
+            probability = dict(given.modalities)[task.modality]
+            certainty = f'<span class="mm-certainty">{texts("answer.certainty", percent=percent(probability))}</span>'
+        else:
+            words = texts("answer.byUser", modality=texts.term(modality), percent=percent(probability))
+            override = f'<p class="mm-note mm-override">{escape(words)}</p>'
+    return (
+        f'<header class="mm-recognised"><p class="mm-eyebrow">{escape(texts(eyebrow))}</p>'
+        f"<h2><span>{escape(_title(texts.term(task.modality)))}</span>{certainty}</h2>"
+        f'<p class="mm-question">{escape(texts.term(task.question))}</p>{override}{_tasks(analysis, texts)}</header>'
+    )
+
+
+def _tasks(analysis: Analysis, texts: Texts) -> str:
+    """A select with every task that may be asked of a visitor's picture, the most probable first."""
+    offered = {task.name: task for task in analysis.card.layout.tasks if task.uploads}
+    if len(offered) < 2:
+        return ""
+    order = [name for name, _ in analysis.answer.routes] or list(offered)
+    chance = dict(analysis.answer.routes)
+    options = []
+    if analysis.answer.routes:
+        chosen = " selected" if analysis.answer.chosen_by == "router" else ""
+        options.append(f'<option value=""{chosen}>{escape(texts("answer.router"))}</option>')
+    for name in order:
+        task = offered[name]
+        words = texts(
+            "answer.otherOption",
+            modality=_title(texts.term(task.modality)),
+            question=texts.term(task.question),
+        )
+        mark = " selected" if analysis.answer.chosen_by == "user" and name == analysis.answer.task else ""
+        share = f" ({percent(chance[name])})" if name in chance else ""
+        options.append(f'<option value="{escape(name)}"{mark}>{escape(words + share)}</option>')
+    choice = f'<select data-ask="task">{"".join(options)}</select>'
+    return f'<label class="mm-field">{escape(texts("answer.other"))}{choice}</label>'
+
+
+def _band(analysis: Analysis, texts: Texts) -> str:
+    band = analysis.answer.band
+    assert band is not None, "a task with classes has a band"
+    labels = dict(zip(("first", "second"), (texts.term(label) for label in band.labels), strict=False))
+    words = texts(f"answer.band.{band.kind}", **labels)
+    note = texts("answer.bandNote", share=percent(analysis.card.bands["likely"]))
+    return (
+        f'<p class="mm-band mm-band-{band.kind}" role="status"><strong>{escape(words)}</strong>'
+        f"<small>{escape(note)}</small></p>"
+    )
+
+
+def _bars(analysis: Analysis, texts: Texts, class_name: str | None) -> str:
+    """Every class, the most probable first, as a button that shows its map."""
+    shown = class_name or (analysis.answer.top.name if analysis.answer.top else None)
+    rows = []
+    for score in sorted(analysis.answer.scores, key=lambda score: -score.probability):
+        label = escape(texts.term(score.label))
+        share = class_accuracy(analysis, score.name)
+        measured = f"<small>{escape(texts('answer.right', share=percent(share)))}</small>" if share is not None else ""
+        rows.append(
+            f'<li><button type="button" data-class="{escape(score.name)}" aria-pressed="{_json(score.name == shown)}" '
+            f'title="{escape(texts("answer.mapOf", label=texts.term(score.label)))}">'
+            f'<span class="mm-label">{label}</span><span class="mm-value">{percent(score.probability)}</span>'
+            f'<span class="mm-track"><span style="width:{score.probability * 100:.2f}%"></span></span>'
+            f"{measured}</button></li>"
+        )
+    return f'<h3>{escape(texts("answer.classes"))}</h3><ol class="mm-bars">{"".join(rows)}</ol>'
+
+
+def class_accuracy(analysis: Analysis, class_name: str) -> float | None:
+    """Share of a class's test pictures that the model recognised, if its card says."""
+    entry = analysis.card.metrics.get(analysis.answer.task, {}).get("per_class", {}).get(class_name, {})
+    value = entry.get("sensitivity") if isinstance(entry, dict) else None
+    return float(value) if value is not None else None
+
+
+def _refusal(analysis: Analysis, texts: Texts) -> str:
+    novelty = analysis.answer.novelty
+    assert novelty is not None, "refused by its novelty score"
+    words = texts(
+        "answer.refused.text",
+        modality=texts.term(analysis.task.modality),
+        score=f"{novelty.score:.2f}",
+        limit=f"{novelty.threshold:.2f}",
+    )
+    return (
+        f'<section class="mm-callout mm-refusal" role="status"><h3>{escape(texts("answer.refused.title"))}</h3>'
+        f"<p>{escape(words)}</p>"
+        f'<button type="button" data-anyway="1">{escape(texts("answer.refused.anyway"))}</button></section>'
+    )
+
+
+def _shown_anyway(texts: Texts) -> str:
+    return f'<p class="mm-callout mm-refusal">{escape(texts("answer.refused.shown"))}</p>'
+
+
+def _warnings(image: MedicalImage, texts: Texts) -> str:
+    if not image.warnings:
+        return ""
+    rows = "".join(f"<li>{escape(texts.term(warning))}</li>" for warning in image.warnings)
+    return f'<section class="mm-warnings"><h3>{escape(texts("answer.warnings"))}</h3><ul>{rows}</ul></section>'
+
+
+def _card(analysis: Analysis, texts: Texts) -> str:
+    """The task's card in plain words."""
+    task = analysis.task
+    rows = [("caveat", texts.term(task.caveat)), ("source", task.source), ("licence", task.licence)]
+    measured = task_figures(analysis.card.metrics.get(task.name, {}), texts)
+    rows += [("measured", measured)] if measured else []
+    terms = "".join(
+        f"<dt>{escape(texts(f'answer.card.{key}'))}</dt><dd>{escape(words)}</dd>" for key, words in rows if words
+    )
+    return (
+        f'<details open class="mm-details"><summary>{escape(texts("answer.card"))}</summary><dl>{terms}</dl></details>'
+    )
+
+
+def task_figures(metrics: dict[str, Any], texts: Texts) -> str:
+    """A task's main test figures in one line."""
+    figures = []
+    for key in ("accuracy", "macro_auc"):
+        value = metrics.get(key)
+        if isinstance(value, dict):
+            value = value.get("value")
+        if isinstance(value, (int, float)):
+            figures.append(texts(f"metric.{key}", value=percent(value) if key == "accuracy" else f"{value:.3f}"))
+    return ", ".join(figures)
+
+
+def _seen(analysis: Analysis, texts: Texts) -> str:
+    size = analysis.answer.seen.shape[0]
+    words = texts("answer.seen", size=size)
+    facts = texts(
+        "answer.facts",
+        model=analysis.card.title,
+        version=analysis.card.version,
+        milliseconds=round(analysis.seconds * 1000),
+    )
+    return (
+        f'<details class="mm-details"><summary>{escape(texts("answer.details"))}</summary>'
+        f'<img class="mm-seen" src="{png_address(analysis.answer.seen)}" alt="{escape(words)}" '
+        f'width="{size}" height="{size}">'
+        f'<p class="mm-note">{escape(words)}</p></details><p class="mm-note mm-facts">{escape(facts)}</p>'
+    )
+
+
+def png_address(pixels: np.ndarray) -> str:
+    """Pixels as a data address, freshly encoded and without metadata."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _label(task: Task, class_name: str) -> str:
+    return next(c.label for c in task.classes if c.name == class_name)
+
+
+def _title(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _json(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,161 @@
+"""Everything the page and its API may ask for: bytes and tokens in, dataclasses out. No gradio, no HTML.
+
+Pictures are named by the token that ``hold`` gave; every token, number and name that comes from outside is checked here
+or in the core, and what is wrong with it comes back as a ``MedMambaError`` fit for the screen.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.store import PictureStore
+from medmamba import checkpoints, images, saliency
+from medmamba.checkpoints import Card
+from medmamba.classifier import Answer, Classifier
+from medmamba.errors import CheckpointError, RequestError
+from medmamba.picture import MedicalImage
+from medmamba.saliency import DeletionScore, EvidenceMap
+from medmamba.tasks import Task
+
+PREFERRED = "generalist"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which picture, and what is asked of it: the part of a request that all kinds of request share.
+
+    token: of the held file. task: None leaves it to the router. checkpoint: None takes the default.
+    """
+
+    token: str
+    frame: int = 0
+    task: str | None = None
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A picture classified. seconds: what the network took, 0 where the answer was known."""
+
+    question: Question
+    image: MedicalImage
+    checkpoint: str
+    card: Card
+    answer: Answer
+    seconds: float
+
+    @property
+    def task(self) -> Task:
+        """The task that was answered."""
+        return self.card.layout.task(self.answer.task)
+
+
+class Service:
+    """What is behind the page. Safe for threads; a checkpoint is loaded when it is first asked for."""
+
+    def __init__(self, store: PictureStore, root: Path | None = None, default: str | None = None) -> None:
+        self._store, self._root, self._default = store, root, default
+        self._classifiers: dict[str, Classifier] = {}
+        self._loading = threading.Lock()
+
+    def models(self) -> dict[str, Card | CheckpointError]:
+        """Every checkpoint folder by name: its card, or what is wrong with it. Looks at the disk anew."""
+        return checkpoints.list_checkpoints(self._root)
+
+    def usable(self) -> dict[str, Card]:
+        """The checkpoints with a readable card, the default one first."""
+        cards = {name: card for name, card in self.models().items() if isinstance(card, Card)}
+        default = self._default or (PREFERRED if PREFERRED in cards else next(iter(cards), ""))
+        return dict(sorted(cards.items(), key=lambda item: item[0] != default))
+
+    def warm(self) -> None:
+        """Start the readers and run the default checkpoint once, so that the first visitor does not wait."""
+        images.warm()
+        if not self.usable():
+            return
+        classifier = self._classifier(self._named(None))
+        answer = classifier.answer(np.zeros((8, 8, 3), np.uint8), classifier.card.layout.tasks[0].name)
+        if answer.scores:
+            saliency.evidence_map(classifier, answer, answer.scores[0].name)
+
+    def hold(self, data: bytes) -> str:
+        """Keep a file in memory for a while; returns its token."""
+        return self._store.put(data)
+
+    def drop(self, token: str) -> None:
+        """Forget a file at once."""
+        self._store.drop(token)
+
+    def picture(self, token: str, frame: int = 0) -> MedicalImage:
+        """A frame of a held file.
+
+        Raises:
+            RequestError: the file is no longer held.
+            ImageError: it is not a picture that can be read.
+        """
+        return self._store.picture(token, frame)
+
+    def classify(self, question: Question) -> Analysis:
+        """Answer a question; the network runs once for each picture and checkpoint, whatever is asked afterwards.
+
+        Raises:
+            RequestError, ImageError, CheckpointError: with a sentence for the screen.
+        """
+        name = self._named(question.checkpoint)
+        image = self.picture(question.token, question.frame)
+        classifier = self._classifier(name)
+        held = self._store.get(question.token)
+        key = (classifier.card.sha256, question.frame)
+        started = time.perf_counter()
+        with held.lock:
+            known = held.answers.get(key)
+            if known is None:
+                known = held.answers[key] = classifier.answer(image.display(), self._first_task(classifier, question))
+        answer = classifier.reanswer(known, question.task) if question.task else known
+        return Analysis(question, image, name, classifier.card, answer, time.perf_counter() - started)
+
+    def evidence(
+        self, analysis: Analysis, class_name: str, method: str = "grad-cam", stage: int = saliency.LAST_STAGE
+    ) -> EvidenceMap:
+        """Where the network found evidence for a class.
+
+        Raises:
+            RequestError: no such class, method or stage.
+        """
+        classifier = self._classifier(analysis.checkpoint)
+        return saliency.evidence_map(classifier, analysis.answer, class_name, method, stage)
+
+    def trust(self, analysis: Analysis, evidence: EvidenceMap) -> DeletionScore:
+        """How the class's probability falls when the marked tenth is blurred, against random tenths."""
+        return saliency.deletion_score(self._classifier(analysis.checkpoint), analysis.answer, evidence)
+
+    def _named(self, checkpoint: str | None) -> str:
+        usable = self.usable()
+        if not usable:
+            raise CheckpointError("There is no checkpoint to classify with. Put one into the checkpoints folder.")
+        if checkpoint is None:
+            return next(iter(usable))
+        if checkpoint not in usable:
+            raise RequestError(f"There is no such checkpoint; there are: {', '.join(usable)}.")
+        return checkpoint
+
+    def _classifier(self, name: str) -> Classifier:
+        """The classifier of a checkpoint, loaded anew when its weights have changed on disk."""
+        with self._loading:
+            known = self._classifiers.get(name)
+            card = self.usable().get(name)
+            if known is None or card is None or card.sha256 != known.card.sha256:
+                folder = checkpoints.find(name, self._root)
+                known = self._classifiers[name] = Classifier.load(folder)
+            return known
+
+    @staticmethod
+    def _first_task(classifier: Classifier, question: Question) -> str | None:
+        """What to ask in the one forward pass: nothing in particular where a router can tell."""
+        layout = classifier.card.layout
+        if layout.routed or len(layout.tasks) == 1:
+            return None
+        return question.task or layout.tasks[0].name

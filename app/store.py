@@ -1,0 +1,95 @@
+"""Pictures that visitors have open: in memory only, each behind a random token, gone after a while or to make room.
+
+Nothing of a picture is written to disk, and its file's name never reaches the server.
+"""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from medmamba import images
+from medmamba.classifier import Answer
+from medmamba.errors import RequestError
+from medmamba.picture import MedicalImage
+
+GONE = "This picture is no longer held in memory. Open the file again."
+FRAMES_KEPT = 4  # decoded frames of one file
+
+
+@dataclass
+class Held:
+    """One visitor's file: its bytes, its last decoded frames, and the answers already given for them."""
+
+    data: bytes
+    frames: "OrderedDict[int, MedicalImage]" = field(default_factory=OrderedDict)
+    answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
+    touched: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, near enough."""
+        return len(self.data) + sum(image.pixels.nbytes for image in list(self.frames.values()))
+
+
+class PictureStore:
+    """Files by token, bounded in bytes and in time; safe for threads."""
+
+    def __init__(self, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_bytes, self._max_seconds, self._clock = max_bytes, max_seconds, clock
+        self._held: OrderedDict[str, Held] = OrderedDict()  # the longest untouched first
+        self._lock = threading.Lock()
+
+    def put(self, data: bytes) -> str:
+        """Hold a file; returns its token."""
+        token = secrets.token_urlsafe(16)
+        with self._lock:
+            self._held[token] = Held(data, touched=self._clock())
+            self._make_room()
+        return token
+
+    def get(self, token: str) -> Held:
+        """The file behind a token.
+
+        Raises:
+            RequestError: it is not held, or no longer.
+        """
+        with self._lock:
+            self._make_room()
+            held = self._held.get(token)
+            if held is None:
+                raise RequestError(GONE)
+            held.touched = self._clock()
+            self._held.move_to_end(token)
+        return held
+
+    def picture(self, token: str, frame: int = 0) -> MedicalImage:
+        """A decoded frame of the file behind a token.
+
+        Raises:
+            RequestError: the file is no longer held.
+            ImageError: it cannot be read.
+        """
+        held = self.get(token)
+        with held.lock:
+            if frame not in held.frames:
+                held.frames[frame] = images.read(held.data, frame=frame)
+                while len(held.frames) > FRAMES_KEPT:
+                    held.frames.popitem(last=False)
+            return held.frames[frame]
+
+    def drop(self, token: str) -> None:
+        """Forget a file at once."""
+        with self._lock:
+            self._held.pop(token, None)
+
+    def _make_room(self) -> None:
+        """Drops what is too old, then the longest untouched until the rest fits; the newest always stays."""
+        oldest = self._clock() - self._max_seconds
+        for token in [token for token, held in self._held.items() if held.touched < oldest]:
+            del self._held[token]
+        while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._max_bytes:
+            self._held.popitem(last=False)

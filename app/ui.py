@@ -1,0 +1,28 @@
+"""The page: header, tabs, strip. Layout only; what happens is in the tabs, and below them in the service."""
+
+import gradio as gr
+
+from app import api
+from app.mount import mounted
+from app.service import Service
+from app.tabs import classify
+from app.texts import languages, texts_for
+
+TABS = ("tab.classify", "tab.batch", "tab.models")
+
+
+def translations() -> gr.I18n:
+    """The few words that Gradio itself shows, in every language."""
+    return gr.I18n(**{code: {key: texts_for(code)(key) for key in TABS} for code in languages()})
+
+
+def build_app(service: Service) -> gr.Blocks:
+    """Builds the page around a service; no checkpoint is loaded yet."""
+    i18n = translations()
+    with gr.Blocks(title="MedMamba", analytics_enabled=False, delete_cache=(60, 600), fill_width=True) as page:
+        mounted("header", "mountHeader", value={code: texts_for(code)("language.name") for code in languages()})
+        with gr.Tabs(elem_id="mm-tabs"), gr.Tab(i18n("tab.classify")):
+            classify.build(service)
+        mounted("strip", "mountStrip")
+        api.build(service)
+    return page

@@ -1,0 +1,78 @@
+// The files that a visitor has opened, in order; one is looked at. Chosen, dropped or pasted: they all come in here.
+
+import { hold } from "./server.js";
+
+export class Cases {
+  // on: {open(case), busy(key), fail(sentence)}
+  constructor(element, on) {
+    Object.assign(this, { list: [], current: -1, on });
+    this.chooser(element);
+  }
+
+  get case() {
+    return this.list[this.current];
+  }
+
+  chooser(element) {
+    const take = (list) => this.add([...list]);
+    element.addEventListener("change", (event) => {
+      if (!event.target.matches("[data-part=file], [data-part=photo]")) return;
+      take(event.target.files);
+      event.target.value = "";
+    });
+    element.addEventListener("click", (event) => {
+      const opener = event.target.closest("[data-open]");
+      if (opener) element.querySelector(`[data-part=${opener.dataset.open}]`).click();
+    });
+    const inside = () => element.offsetParent !== null;
+    document.addEventListener("paste", (event) => {
+      if (inside() && event.clipboardData?.files.length) take(event.clipboardData.files);
+    });
+    document.addEventListener("dragover", (event) => {
+      if (!inside()) return;
+      event.preventDefault();
+      element.classList.add("mm-dropping");
+    });
+    for (const end of ["dragleave", "dragend", "drop"]) {
+      document.addEventListener(end, (event) => {
+        if (end !== "dragleave" || !event.relatedTarget) element.classList.remove("mm-dropping");
+      });
+    }
+    document.addEventListener("drop", (event) => {
+      if (!inside()) return;
+      event.preventDefault();
+      take(event.dataTransfer.files);
+    });
+  }
+
+  // Each file replaces nothing: it joins the list, and the first new one is opened.
+  async add(files) {
+    const first = this.list.length;
+    for (const file of files) {
+      this.on.busy("busy.sending");
+      try {
+        this.list.push({ token: await hold(file), frame: 0 });
+      } catch (error) {
+        this.on.fail(error.message);
+        return;
+      }
+      if (this.list.length === first + 1) this.open(first);
+    }
+  }
+
+  // A picture that the server already holds.
+  addToken(token) {
+    this.list.push({ token, frame: 0 });
+    this.open(this.list.length - 1);
+  }
+
+  open(index) {
+    if (index < 0 || index >= this.list.length) return;
+    this.current = index;
+    this.on.open(this.case);
+  }
+
+  step(by) {
+    this.open(this.current + by);
+  }
+}

@@ -1,0 +1,140 @@
+// The page: joins the viewer, the cases and the server. Gradio's gr.HTML components call the mount functions.
+
+import { Cases } from "./cases.js";
+import { icon } from "./icons.js";
+import { language, mountHeader as fillHeader, showHelp } from "./page.js";
+import { Picture } from "./picture.js";
+import { address, texts } from "./server.js";
+import { Viewer } from "./viewer.js";
+
+const page = { ask: () => {}, ready: texts(language()) };
+
+// What is asked of the open picture; sent whole with every request, so that the server keeps no state of the page.
+const question = { task: null, checkpoint: null, className: null, method: "grad-cam", stage: 4, anyway: false };
+let request = 0;
+
+export async function mountViewer(element, trigger, watch, props) {
+  const words = await page.ready;
+  const root = element.querySelector(".mm-viewer");
+  const viewer = new Viewer(root, words, {
+    ask: (change) => page.ask(change),
+    step: (by) => cases.step(by),
+    frame: (frame) => ((cases.case.frame = frame), page.ask({})),
+    trust: () => send("trust"),
+    help: () => showHelp(words),
+  });
+  root.prepend(opener(words));
+  const cases = new Cases(root, {
+    open: () => page.ask({ task: null, className: null, anyway: false }),
+    busy: (key) => viewer.busy(words[key]),
+    fail: (sentence) => fail(sentence),
+  });
+  let shown = "", fetching = new AbortController();
+
+  const send = (event) => {
+    request += 1;
+    const { token, frame } = cases.case;
+    trigger(event, { ...question, request, token, frame, language: words.language });
+  };
+  const fail = (sentence) => {
+    viewer.busy(null);
+    const line = root.querySelector("[data-part=error]");
+    line.textContent = sentence ?? "";
+    line.hidden = !sentence;
+  };
+
+  page.ask = (change) => {
+    if (!cases.case) return;
+    Object.assign(question, change);
+    const key = `${cases.case.token} ${cases.case.frame}`;
+    if (key !== shown) viewer.explain(null);
+    fail(null);
+    viewer.busy(words["busy.reading"]);
+    page.markCase(cases);
+    send("ask");
+  };
+  page.markCase = (cases) => {
+    const line = root.querySelector("[data-part=cases]");
+    line.hidden = cases.list.length < 2;
+    line.querySelector("output").textContent = viewer.text("viewer.caseOf", {
+      number: cases.current + 1,
+      count: cases.list.length,
+    });
+  };
+  page.open = (token) => cases.addToken(token);
+
+  watch("value", async () => {
+    const message = props.value;
+    if (!message || message.request !== request) return;
+    viewer.busy(words[`busy.${message.progress}`]);
+    if (message.error) return fail(message.error);
+    if (message.trust) root.querySelector("[data-part=trust]").textContent = message.trust;
+    const { picture, evidence } = message;
+    if (!picture) return;
+    const key = `${picture.token} ${picture.frame}`;
+    if (key !== shown) {
+      fetching.abort();
+      fetching = new AbortController();
+      const sameFile = shown.startsWith(`${picture.token} `);
+      shown = key;
+      try {
+        const source = { ...picture, address: address(`pictures/${picture.token}/${picture.frame}`) };
+        viewer.show(await Picture.fetch(source, fetching.signal), sameFile);
+      } catch (error) {
+        if (error.name !== "AbortError") fail(error.message);
+        return;
+      }
+    }
+    if (message.request === request && evidence !== undefined) viewer.explain(evidence);
+  });
+}
+
+export async function mountHeader(element, trigger, watch, props) {
+  await fillHeader(element, await page.ready, props.value);
+}
+
+export async function mountStrip(element) {
+  element.innerHTML = `<p class="mm-strip">${(await page.ready).strip}</p>`;
+}
+
+export async function mountPanel(element) {
+  const empty = element.querySelector(".mm-empty p");
+  if (empty) empty.textContent = (await page.ready)["answer.empty"];
+  element.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-class], [data-task], [data-anyway]");
+    if (!target) return;
+    if (target.dataset.class) page.ask({ className: target.dataset.class });
+    else if (target.dataset.task) page.ask({ task: target.dataset.task, className: null, anyway: false });
+    else page.ask({ anyway: true });
+  });
+  element.addEventListener("change", (event) => {
+    const { ask } = event.target.dataset;
+    if (ask === "task") page.ask({ task: event.target.value || null, className: null, anyway: false });
+    if (ask === "checkpoint") page.ask({ checkpoint: event.target.value, task: null, className: null, anyway: false });
+  });
+}
+
+// The way in: an empty stage to drop on, later a slim row above the picture.
+function opener(words) {
+  const row = document.createElement("div");
+  row.className = "mm-opener";
+  row.innerHTML = `
+    <div class="mm-drop">
+      <p class="mm-drop-title">${words["open.title"]}</p>
+      <p class="mm-drop-hint">${words["open.hint"]}</p>
+      <p class="mm-drop-buttons">
+        <button type="button" class="mm-primary" data-open="file">${icon("open")}<span>${words["open.file"]}</span></button>
+        <button type="button" data-open="photo" title="${words["open.photo"]}">${icon("camera")}<span>${words["open.photo"]}</span></button>
+      </p>
+      <p class="mm-line" data-part="cases" hidden>
+        <button type="button" data-do="previous" aria-label="${words["viewer.previous"]}" title="${words["viewer.previous"]} (p)">
+          ${icon("previous")}</button>
+        <output></output>
+        <button type="button" data-do="next" aria-label="${words["viewer.next"]}" title="${words["viewer.next"]} (n)">
+          ${icon("next")}</button>
+      </p>
+    </div>
+    <input type="file" data-part="file" multiple hidden tabindex="-1" aria-label="${words["open.file"]}">
+    <input type="file" data-part="photo" accept="image/*" capture="environment" hidden tabindex="-1" aria-label="${words["open.photo"]}">`;
+  return row;
+}

@@ -1,0 +1,66 @@
+// The page around the tabs: theme, language, the notice of the first visit, the help.
+
+import { icon } from "./icons.js";
+
+const THEME = "medmamba-theme", LANGUAGE = "medmamba-language", NOTICE = "medmamba-notice";
+
+export function language() {
+  return localStorage.getItem(LANGUAGE) ?? navigator.language;
+}
+
+export async function mountHeader(element, words, languages) {
+  setTheme(localStorage.getItem(THEME) ?? "dark");
+  const options = Object.entries(languages).map(
+    ([code, name]) => `<option value="${code}"${code === words.language ? " selected" : ""}>${name}</option>`,
+  );
+  element.innerHTML = `<header class="mm-header">
+    <h1>${words.title}</h1><p>${words.tagline}</p>
+    <button type="button" data-header="about">${words["header.about"]}</button>
+    <select data-header="language" aria-label="${words["header.language"]}">${options.join("")}</select>
+    <button type="button" data-header="theme" aria-label="${words["header.theme"]}" title="${words["header.theme"]}">
+      ${icon("theme")}</button></header>`;
+  const on = (name, event, act) => element.querySelector(`[data-header=${name}]`).addEventListener(event, act);
+  on("about", "click", () => showNotice(words, true));
+  on("theme", "click", () => {
+    setTheme(document.body.classList.contains("dark") ? "light" : "dark");
+    localStorage.setItem(THEME, document.body.classList.contains("dark") ? "dark" : "light");
+  });
+  on("language", "change", (event) => {
+    localStorage.setItem(LANGUAGE, event.target.value);
+    location.reload();
+  });
+  showNotice(words);
+}
+
+function setTheme(theme) {
+  document.body.classList.toggle("dark", theme === "dark");
+  document.documentElement.style.colorScheme = theme;
+}
+
+// Shown once in a browser, and from the header at any time.
+export function showNotice(words, always = false) {
+  if (!always && localStorage.getItem(NOTICE)) return;
+  const paragraphs = ["notice.1", "notice.2", "notice.3"].map((key) => `<li>${words[key]}</li>`).join("");
+  const dialog = show("notice", words["notice.title"], `<ul>${paragraphs}</ul>`, words["notice.accept"]);
+  dialog.addEventListener("close", () => localStorage.setItem(NOTICE, "seen"));
+}
+
+export function showHelp(words) {
+  const rows = words["help.rows"].split("\n").map((row) => {
+    const [keys, meaning] = row.split("|");
+    return `<tr><th>${keys.split(" ").map((key) => `<kbd>${key}</kbd>`).join(" ")}</th><td>${meaning}</td></tr>`;
+  });
+  show("help", words["help.title"], `<table>${rows.join("")}</table><p>${words["help.mouse"]}</p>`, words["help.close"]);
+}
+
+function show(name, title, body, button) {
+  const dialog = document.createElement("dialog");
+  dialog.className = `mm-dialog mm-${name}`;
+  dialog.setAttribute("aria-labelledby", `mm-${name}-title`);
+  dialog.innerHTML = `<form method="dialog"><h2 id="mm-${name}-title">${title}</h2>${body}
+    <p class="mm-dialog-end"><button class="mm-primary" autofocus>${button}</button></p></form>`;
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.showModal();
+  return dialog;
+}

@@ -1,0 +1,75 @@
+// One canvas with a picture, its overlay and what is written over it.
+
+import { drawMap } from "./overlay.js";
+
+export class Pane {
+  constructor(label) {
+    this.element = document.createElement("figure");
+    this.element.className = "mm-pane";
+    this.canvas = document.createElement("canvas");
+    this.canvas.setAttribute("role", "img");
+    this.caption = document.createElement("figcaption");
+    this.caption.textContent = label;
+    this.edges = Object.fromEntries(
+      ["left", "right", "top", "bottom"].map((side) => {
+        const letter = document.createElement("span");
+        letter.className = `mm-edge mm-edge-${side}`;
+        return [side, letter];
+      }),
+    );
+    this.rule = document.createElement("span");
+    this.rule.className = "mm-rule";
+    this.element.append(this.canvas, this.caption, ...Object.values(this.edges), this.rule);
+    this.map = { key: null, canvas: null };
+  }
+
+  get size() {
+    return [this.element.clientWidth, this.element.clientHeight];
+  }
+
+  // look: {window, invert, opacity, colormap, signed}; evidence may be null.
+  draw(picture, evidence, view, look, texts) {
+    const [width, height] = this.size;
+    if (!width || !height) return;
+    const ratio = window.devicePixelRatio || 1;
+    const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (this.canvas.width !== w || this.canvas.height !== h) [this.canvas.width, this.canvas.height] = [w, h];
+    const context = this.canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, w, h);
+    const matrix = view.matrix(picture, width, height);
+    context.setTransform(new DOMMatrix([ratio, 0, 0, ratio, 0, 0]).multiply(matrix));
+    context.imageSmoothingEnabled = view.scale(picture, width, height) < 6;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture.render(look.window, look.invert), 0, 0, picture.width, picture.height);
+    if (evidence && look.opacity > 0) {
+      context.imageSmoothingEnabled = true;
+      context.globalAlpha = look.opacity;
+      context.drawImage(this.mapOf(evidence, picture, look), 0, 0, picture.width, picture.height);
+      context.globalAlpha = 1;
+    }
+    this.label(picture, view, width, height, texts);
+  }
+
+  mapOf(evidence, picture, look) {
+    const key = `${look.colormap} ${look.signed}`;
+    if (this.map.key !== key || this.map.evidence !== evidence) {
+      this.map = { key, evidence, canvas: drawMap(evidence, picture.width / picture.height, look.colormap, look.signed) };
+    }
+    return this.map.canvas;
+  }
+
+  label(picture, view, width, height, texts) {
+    const letters = picture.orientation ? view.letters(picture.orientation) : {};
+    for (const [side, element] of Object.entries(this.edges)) element.textContent = letters[side] ?? "";
+    const spacing = picture.spacing && (view.turns % 2 ? picture.spacing[0] : picture.spacing[1]);
+    this.rule.hidden = !spacing;
+    if (spacing) {
+      const perMillimetre = view.scale(picture, width, height) / spacing;
+      const length = [100, 50, 20, 10, 5, 2, 1].find((mm) => mm * perMillimetre < width * 0.4) ?? 1;
+      this.rule.style.width = `${length * perMillimetre}px`;
+      this.rule.textContent = length >= 10 ? `${length / 10} cm` : `${length} mm`;
+    }
+    this.canvas.setAttribute("aria-label", texts["viewer.alt"]);
+  }
+}

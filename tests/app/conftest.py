@@ -1,0 +1,162 @@
+"""A checkpoint with random weights and a router, synthetic pictures, and the service in front of them."""
+
+import io
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pytest
+import torch
+import uvicorn
+from PIL import Image
+
+from app.main import build_server
+from app.service import Service
+from app.settings import Settings
+from app.store import PictureStore
+from medmamba import checkpoints, guard, novelty
+from medmamba.checkpoints import Card
+from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.preprocess import Transform
+from medmamba.tasks import ClassName, OutputLayout, Task
+
+SIZE = 64
+GRADIOS_OWN = (
+    "unclosed event loop:ResourceWarning",
+    "unclosed <socket.socket fd=\\d+, family=1, type=1:ResourceWarning",
+    "'future.no_silent_downcasting' is deprecated",
+    "The copy keyword is deprecated",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for warning in GRADIOS_OWN:
+        config.addinivalue_line("filterwarnings", f"ignore:{warning}")
+
+
+def task(name: str, modality: str, *classes: str) -> Task:
+    names = tuple(ClassName(c, c.replace("_", " ").capitalize()) for c in classes)
+    return Task(name, modality, f"Which {name} is it?", names, "Made-up pictures", "CC0", "None of this is real.")
+
+
+TASKS = (
+    task("blood-cells", "blood-cell microscopy", "basophil", "lymphocyte", "platelet"),
+    task("chest-xray", "X-ray", "no_finding", "pneumonia"),
+    task("covid-ct", "CT", "covid", "non_covid"),
+    task("kidney-ct", "CT", "cyst", "normal", "tumor"),
+    task("retinal-oct", "OCT"),
+)
+
+
+def save_checkpoint(folder: Path, seed: int = 0, limit: float = 1e9) -> Card:
+    """A small network with random weights, complete with card, novelty statistics and golden example."""
+    torch.manual_seed(seed)
+    layout = OutputLayout.generalist(TASKS)
+    config = MedMambaConfig((1, 1, 1, 1), 16, layout.num_outputs)
+    model = MedMamba(config, drop_path=0.0).eval()
+    pictures = torch.randn(40, 3, SIZE, SIZE)
+    with torch.inference_mode():
+        vectors = novelty.pooled(model.pyramid(pictures))
+    statistics = novelty.fit(vectors, np.arange(40) % len(TASKS), len(TASKS))
+    metrics = {
+        t.name: {
+            "accuracy": {"value": 0.8125, "low": 0.75, "high": 0.87},
+            "macro_auc": {"value": 0.9, "low": 0.85, "high": 0.94},
+            "per_class": {c.name: {"sensitivity": 0.75, "n": 20} for c in t.classes},
+        }
+        for t in TASKS
+        if t.classes
+    }
+    card = Card(
+        name=folder.name,
+        title="Test generalist",
+        version="0.1",
+        date="2026-01-01",
+        config=config,
+        transform=Transform(SIZE),
+        layout=layout,
+        summary="Random weights for tests.",
+        intended_use="Tests of the page.",
+        not_for=("Patients.",),
+        limits=("It knows nothing.",),
+        licence="CC0",
+        temperatures={"router": 1.3, "kidney-ct": 1.5},
+        novelty={t.name: limit for t in TASKS},
+        metrics=metrics,
+    )
+    return checkpoints.save(folder, card, model, statistics, pictures[:1])
+
+
+@pytest.fixture(scope="session")
+def checkpoint_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the checkpoints ``generalist`` and ``second``."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    save_checkpoint(root / "generalist")
+    save_checkpoint(root / "second", seed=1)
+    return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workers_end() -> Iterator[None]:
+    yield
+    guard.close()
+
+
+@pytest.fixture
+def service(checkpoint_root: Path) -> Service:
+    return Service(PictureStore(2**28, 900.0), root=checkpoint_root)
+
+
+def make_png(width: int = 96, height: int = 80, seed: int = 0) -> bytes:
+    """A colourful picture."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def png() -> Callable[..., bytes]:
+    return make_png
+
+
+class Running:
+    """A server on a free port of this machine, in a thread."""
+
+    def __init__(self, root: Path, **settings: object) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.settings = Settings(port=port, **settings)
+        self.service = Service(PictureStore(2**28, 900.0), root=root)
+        application = build_server(self.settings, self.service)
+        config = uvicorn.Config(application, port=port, log_level="error", timeout_graceful_shutdown=1)
+        self.server = uvicorn.Server(config)
+        self.address = f"http://127.0.0.1:{port}/"
+        self.temporary = Path(os.environ["GRADIO_TEMP_DIR"])
+        self.thread = threading.Thread(target=self.server.run)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def running(checkpoint_root: Path) -> Iterator[Running]:
+    """The page, running."""
+    with Running(checkpoint_root) as running:
+        running.service.warm()
+        yield running

@@ -1,0 +1,81 @@
+"""The documented endpoints, called as a stranger would: through ``gradio_client`` and over plain HTTP."""
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+
+@pytest.fixture(scope="module")
+def client(running):
+    client = Client(running.address, analytics_enabled=False, verbose=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def upload(tmp_path, png):
+    path = tmp_path / "DOE^JOHN_12345.png"
+    path.write_bytes(png())
+    return handle_file(str(path))
+
+
+def test_three_endpoints_are_documented_and_no_more(client):
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/classify", "/saliency", "/models"}
+
+
+def test_classify(client, upload):
+    result = client.predict(upload, "kidney-ct", 0, None, api_name="/classify")
+    assert result["task"] == "kidney-ct"
+    assert sum(result["probabilities"].values()) == pytest.approx(1)
+    assert result["notice"].startswith("Research and education only")
+    assert len(result["sha256"]) == 64
+
+
+def test_saliency(client, upload):
+    result = client.predict(upload, "tumor", "grad-cam", 4, "kidney-ct", 0, None, api_name="/saliency")
+    assert (result["class_name"], len(result["values"]), len(result["values"][0])) == ("tumor", 2, 2)
+
+
+def test_models(client):
+    models = client.predict(api_name="/models")
+    assert models["generalist"]["tasks"]["retinal-oct"]["classes"] == []
+
+
+def test_errors_are_sentences(client, upload, tmp_path):
+    with pytest.raises(AppError, match="no task"):
+        client.predict(upload, "nonsense", 0, None, api_name="/classify")
+    (tmp_path / "broken").write_bytes(b"hello")
+    with pytest.raises(AppError, match=r"\."):
+        client.predict(handle_file(str(tmp_path / "broken")), None, 0, None, api_name="/classify")
+
+
+def test_nothing_of_an_upload_stays_on_disk(client, upload, running):
+    client.predict(upload, None, 0, None, api_name="/classify")
+    assert [path for path in running.temporary.rglob("*") if path.is_file()] == []
+
+
+def test_files_of_the_host_cannot_be_classified(running):
+    call = {"data": [{"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}, None, 0, None]}
+    started = httpx.post(f"{running.address}gradio_api/call/classify", json=call)
+    assert (
+        started.status_code != 200
+        or "error" in httpx.get(f"{running.address}gradio_api/call/classify/{started.json()['event_id']}").text
+    )
+
+
+def test_our_own_routes(running, png):
+    token = httpx.post(f"{running.address}pictures", content=png()).text
+    answer = httpx.get(f"{running.address}pictures/{token}/0")
+    assert len(answer.content) == 96 * 80 * 3
+    assert answer.headers["cache-control"] == "no-store"
+    assert httpx.get(f"{running.address}pictures/{token}/7").status_code == 404
+    assert httpx.get(f"{running.address}pictures/unknown/0").status_code == 404
+    assert httpx.post(f"{running.address}pictures", content=b"").status_code == 422
+    assert httpx.get(f"{running.address}texts/de-AT").json()["language"] in ("de", "en")
+    assert httpx.get(f"{running.address}health").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("path", ["monitoring", "gradio_api/runs", "docs", "openapi.json"])
+def test_what_is_closed(running, path):
+    assert httpx.get(f"{running.address}{path}").status_code in (403, 404)

@@ -1,0 +1,73 @@
+import pytest
+
+from app import conversation
+
+
+def steps(generator):
+    return list(generator)
+
+
+@pytest.fixture
+def wish(service, png):
+    return {"request": 7, "token": service.hold(png()), "language": "en"}
+
+
+def test_results_come_in_the_order_picture_answer_map(service, wish):
+    messages, panels = zip(*steps(conversation.ask(service, wish | {"task": "kidney-ct"})), strict=True)
+    assert [message["progress"] for message in messages] == ["classifying", "mapping", "done"]
+    assert all(message["request"] == 7 and message["picture"]["width"] == 96 for message in messages)
+    assert [bool(panel) for panel in panels] == [False, True, False]
+    assert len(messages[-1]["evidence"]["values"]) == 2
+
+
+def test_the_map_is_of_the_class_asked_for(service, wish):
+    wish |= {"task": "kidney-ct", "className": "tumor", "method": "layer-cam", "stage": 3}
+    message, _ = steps(conversation.ask(service, wish))[-1]
+    evidence = message["evidence"]
+    assert (evidence["className"], evidence["method"], evidence["stage"]) == ("tumor", "layer-cam", 3)
+
+
+def test_trust_is_told_on_demand(service, wish):
+    message, panel = steps(conversation.trust(service, wish | {"task": "kidney-ct"}))[-1]
+    assert "Blurring the marked tenth" in message["trust"]
+    assert panel is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token": "unknown"},
+        {"token": None},
+        {"token": 3},
+        {"frame": True},
+        {"frame": -1},
+        {"frame": "0"},
+        {"task": "no such task"},
+        {"checkpoint": "../../etc"},
+        {"className": "no such class", "task": "kidney-ct"},
+        {"method": "guess", "task": "kidney-ct"},
+        {"stage": 9, "task": "kidney-ct"},
+        {"method": "x" * 1000},
+    ],
+)
+def test_whatever_the_browser_sends_ends_in_a_sentence(service, wish, change):
+    message, panel = steps(conversation.ask(service, wish | change))[-1]
+    assert message["error"].endswith(".")
+    assert message["progress"] == "done"
+    assert panel is None
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 3, {}])
+def test_requests_that_are_no_requests(service, data):
+    assert steps(conversation.ask(service, data))[-1][0]["error"]
+
+
+def test_a_fault_of_ours_is_worded_and_logged_without_its_text(service, wish, monkeypatch, caplog):
+    def fail(*_):
+        raise ValueError("DOE^JOHN")
+
+    monkeypatch.setattr(service, "classify", fail)
+    message, _ = steps(conversation.ask(service, wish))[-1]
+    assert "on our side" in message["error"]
+    assert "ValueError at fail" in caplog.text
+    assert "DOE" not in caplog.text

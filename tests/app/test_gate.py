@@ -1,0 +1,82 @@
+import hashlib
+from base64 import b64encode
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from app.gate import Gate, neutral_names
+
+PAGE = "<script>let a = 1;</script><script src='x.js'></script><p>Hello</p><script type=module>let b;</script>"
+
+
+async def page(request: Request) -> HTMLResponse:
+    return HTMLResponse(PAGE)
+
+
+async def echo(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(await request.body())
+
+
+@pytest.fixture
+def client():
+    inner = Starlette(routes=[Route("/", page), Route("/echo", echo, methods=["POST"])])
+    with TestClient(Gate(inner, max_body=1000, origins=("https://friend.example",)), base_url="http://own") as client:
+        yield client
+
+
+def test_every_answer_has_the_headers_and_pages_have_the_hashes_of_their_scripts(client):
+    answer = client.get("/", headers={"accept": "text/html"})
+    assert answer.text == PAGE
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = answer.headers["content-security-policy"]
+    for script in (b"let a = 1;", b"let b;"):
+        assert f"'sha256-{b64encode(hashlib.sha256(script).digest()).decode()}'" in policy
+    assert policy.count("sha256-") == 2
+    assert "frame-ancestors 'none'" in policy
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+    assert "nosniff" in client.post("/echo", content=b"x").headers["x-content-type-options"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"origin": "http://own", "sec-fetch-site": "same-origin"}, 200),
+        ({"origin": "https://friend.example", "sec-fetch-site": "cross-site"}, 200),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "https://evil.example", "sec-fetch-site": "cross-site"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+    ],
+)
+def test_only_our_own_pages_may_send(client, headers, status):
+    assert client.post("/echo", content=b"x", headers=headers).status_code == status
+
+
+def test_bodies_are_capped_with_and_without_a_length(client):
+    assert client.post("/echo", content=b"x" * 1000).status_code == 200
+    assert client.post("/echo", content=b"x" * 1001).status_code == 413
+    assert client.post("/echo", content=(b"x" * 400 for _ in range(3))).status_code == 413
+
+
+def test_uploads_lose_their_names(client):
+    name = "DOE^JOHN_12345.dcm"
+    content = b'\r\nContent-Disposition: form-data; filename="inside"\r\n\r\nkept'
+    answer = client.post("/echo", files={"files": (name, content)})
+    assert name not in answer.text
+    assert 'filename="upload"' in answer.text
+    assert 'filename="inside"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "given", [b'filename="a b.png"', b'filename="a\\"b"', b"filename=plain", b"filename*=UTF-8''M%C3%BCller"]
+)
+def test_all_ways_to_write_a_name_are_replaced(given):
+    body = b'--B\r\nContent-Disposition: form-data; name="files"; ' + given + b"\r\nX: y\r\n\r\ndata\r\n--B--\r\n"
+    assert neutral_names(body, b"B") == (
+        b'--B\r\nContent-Disposition: form-data; name="files"; filename="upload"\r\nX: y\r\n\r\ndata\r\n--B--\r\n'
+    )

@@ -1,0 +1,106 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from app import present
+from app.service import Question
+from app.texts import texts_for
+from medmamba.classifier import Novelty
+from medmamba.saliency import DeletionScore, EvidenceMap
+
+EN = texts_for("en")
+
+
+@pytest.fixture
+def analysis(service, png):
+    return service.classify(Question(service.hold(png()), task="kidney-ct"))
+
+
+def changed(analysis, **fields):
+    return dataclasses.replace(analysis, answer=dataclasses.replace(analysis.answer, **fields))
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.5, "50.0 %"), (0.0004, "<0.1 %"), (0.9996, ">99.9 %"), (0.9994, "99.9 %"), (1.0, "100.0 %"), (0.0, "0.0 %")],
+)
+def test_probabilities_are_never_rounded_to_none_or_all(share, words):
+    assert present.percent(share) == words
+
+
+def test_every_class_is_shown_with_its_probability_most_probable_first(analysis):
+    html = present.answer(analysis, EN)
+    scores = sorted(analysis.answer.scores, key=lambda s: -s.probability)
+    places = [html.index(f'data-class="{score.name}"') for score in scores]
+    assert places == sorted(places)
+    for score in scores:
+        assert present.percent(score.probability) in html
+    assert "75.0 % of its test pictures" in html
+    assert html.count('aria-pressed="true"') == 1
+
+
+def test_the_users_choice_is_marked_as_such(analysis):
+    html = present.answer(analysis, EN)
+    assert "Asked as" in html
+    assert "Your choice. The network itself would say" in html
+
+
+def test_words_from_a_card_are_escaped(analysis):
+    task = dataclasses.replace(analysis.task, question="<img src=x>", caveat="<b>")
+    layout = dataclasses.replace(analysis.card.layout, tasks=(task,), routed=())
+    html = present.answer(dataclasses.replace(analysis, card=dataclasses.replace(analysis.card, layout=layout)), EN)
+    assert "<img src=x>" not in html
+    assert "&lt;img src=x&gt;" in html
+
+
+def test_a_refused_picture_has_no_probabilities_until_asked_for(analysis):
+    refused = changed(analysis, novelty=Novelty(9.0, 3.0))
+    html = present.answer(refused, EN)
+    assert "data-class" not in html
+    assert "data-anyway" in html
+    assert not present.is_shown(refused, anyway=False)
+    assert "data-class" in present.answer(refused, EN, anyway=True)
+    assert present.is_shown(refused, anyway=True)
+
+
+def test_a_task_without_classes_says_so(service, png):
+    analysis = service.classify(Question(service.hold(png()), task="retinal-oct"))
+    assert "no classifier for it is included" in present.answer(analysis, EN)
+    assert not present.is_shown(analysis, anyway=True)
+
+
+def test_warnings_of_the_reader_are_shown(analysis):
+    image = analysis.image.replace(warnings=("The window was missing.",))
+    assert "The window was missing." in present.answer(dataclasses.replace(analysis, image=image), EN)
+
+
+def make_map(values, method="grad-cam", reference=1.0):
+    return EvidenceMap(np.array(values, np.float32), method, 4, "cyst", reference)
+
+
+def test_a_map_tells_its_cell_size_and_that_it_is_no_outline(analysis):
+    note = present.evidence(make_map([[0.5, 0], [0, 0]]), analysis, EN)["note"]
+    assert "not an outline of a lesion" in note
+    assert "2 × 2 cells, each 40 × 48 pixels" in note
+
+
+def test_no_positive_evidence_is_an_answer(analysis):
+    assert "No positive evidence for Cyst" in present.evidence(make_map([[-1, 0], [0, 0]]), analysis, EN)["note"]
+
+
+def test_a_map_without_a_scale_says_so(analysis):
+    note = present.evidence(make_map([[1, 0], [0, 0]], "eigen-cam"), analysis, EN)["note"]
+    assert "no absolute scale" in note
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict"),
+    [
+        (DeletionScore(0.31, 0.02, 0.95), "marks something"),
+        (DeletionScore(0.01, 0.02, 0.4), "not be relied on"),
+        (DeletionScore(-0.1, -0.2, 0.9), "not be relied on"),
+    ],
+)
+def test_trust_in_one_line(score, verdict):
+    assert verdict in present.trust(score, EN)

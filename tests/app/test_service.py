@@ -1,0 +1,73 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from app.service import Question, Service
+from app.store import PictureStore
+from medmamba import images
+from medmamba.classifier import Classifier
+from medmamba.errors import CheckpointError, ImageError, RequestError
+
+
+def test_the_page_and_the_classifier_agree_exactly(service, checkpoint_root, png):
+    data = png()
+    analysis = service.classify(Question(service.hold(data)))
+    answer = Classifier.load(checkpoint_root / "generalist").answer(images.read(data).display())
+    assert analysis.answer.scores == answer.scores
+    assert analysis.answer.routes == answer.routes
+    assert analysis.checkpoint == "generalist"
+
+
+def test_another_task_is_answered_without_another_pass(service, png, monkeypatch):
+    token = service.hold(png())
+    first = service.classify(Question(token))
+    monkeypatch.setattr(Classifier, "answer", lambda *_: pytest.fail("a second pass"))
+    second = service.classify(Question(token, task="blood-cells"))
+    assert (second.answer.task, second.answer.chosen_by) == ("blood-cells", "user")
+    assert service.classify(Question(token)).answer is first.answer
+
+
+def test_a_map_and_its_trust(service, png):
+    analysis = service.classify(Question(service.hold(png()), task="kidney-ct"))
+    map_ = service.evidence(analysis, "cyst")
+    assert map_.values.shape == (2, 2)
+    assert np.isfinite(service.trust(analysis, map_).fall)
+    with pytest.raises(RequestError, match="no class"):
+        service.evidence(analysis, "platelet")
+
+
+def test_the_named_checkpoint_answers(service, png):
+    token = service.hold(png())
+    assert service.classify(Question(token, checkpoint="second")).card.name == "second"
+    with pytest.raises(RequestError, match="generalist, second"):
+        service.classify(Question(token, checkpoint="../generalist"))
+
+
+@pytest.mark.parametrize(("question", "error"), [({"task": "none"}, RequestError), ({"frame": 3}, ImageError)])
+def test_what_does_not_exist_is_refused(service, png, question, error):
+    with pytest.raises(error):
+        service.classify(Question(service.hold(png()), **question))
+
+
+def test_the_default_checkpoint_comes_first(checkpoint_root):
+    store = PictureStore(2**20, 10)
+    assert list(Service(store, checkpoint_root).usable()) == ["generalist", "second"]
+    assert list(Service(store, checkpoint_root, default="second").usable()) == ["second", "generalist"]
+
+
+def test_without_a_checkpoint_the_error_says_what_to_do(tmp_path, png):
+    service = Service(PictureStore(2**24, 100), root=tmp_path)
+    service.warm()
+    with pytest.raises(CheckpointError, match="checkpoints folder"):
+        service.classify(Question(service.hold(png())))
+
+
+def test_a_changed_checkpoint_is_loaded_anew(tmp_path, png, checkpoint_root):
+    for name in ("generalist", "second"):
+        shutil.copytree(checkpoint_root / name, tmp_path / name)
+    service = Service(PictureStore(2**24, 100), root=tmp_path)
+    before = service.classify(Question(service.hold(png()))).answer
+    shutil.rmtree(tmp_path / "generalist")
+    (tmp_path / "second").rename(tmp_path / "generalist")
+    assert service.classify(Question(service.hold(png()))).answer.routes != before.routes

@@ -1,0 +1,63 @@
+import pytest
+
+from app.store import PictureStore
+from medmamba.errors import ImageError, RequestError
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_a_token_gives_its_file_and_no_other_does(clock):
+    store = PictureStore(100, 10, clock)
+    tokens = [store.put(b"a"), store.put(b"b")]
+    assert [store.get(token).data for token in tokens] == [b"a", b"b"]
+    with pytest.raises(RequestError, match="no longer held"):
+        store.get("made up")
+
+
+def test_files_are_forgotten_when_untouched(clock):
+    store = PictureStore(100, 10, clock)
+    old, used = store.put(b"a"), store.put(b"b")
+    clock.now = 9
+    store.get(used)
+    clock.now = 12
+    store.get(used)
+    with pytest.raises(RequestError):
+        store.get(old)
+
+
+def test_the_longest_untouched_makes_room_and_the_newest_stays(clock):
+    store = PictureStore(10, 100, clock)
+    first, second = store.put(b"x" * 6), store.put(b"y" * 4)
+    store.get(first)
+    big = store.put(b"z" * 50)
+    assert store.get(big).size == 50
+    for token in (first, second):
+        with pytest.raises(RequestError):
+            store.get(token)
+
+
+def test_a_dropped_file_is_gone(clock):
+    store = PictureStore(10, 100, clock)
+    token = store.put(b"a")
+    store.drop(token)
+    store.drop(token)
+    with pytest.raises(RequestError):
+        store.get(token)
+
+
+def test_pictures_are_decoded_once_and_errors_are_for_the_screen(clock, png):
+    store = PictureStore(2**24, 100, clock)
+    token = store.put(png())
+    assert store.picture(token) is store.picture(token)
+    with pytest.raises(ImageError):
+        store.picture(store.put(b"not a picture"))
