@@ -6,7 +6,6 @@ count are read off the tensors. Files are read with ``weights_only=True``, so th
 """
 
 import json
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,11 +84,13 @@ def load_pth(path: Path, backend: str = "auto") -> MedMamba:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+    except Exception as error:  # damaged bytes lead torch's unpickler to IndexError, KeyError and many more
         raise CheckpointError("The file is not a PyTorch state dict that can be read without running code.") from error
     if isinstance(content, Mapping) and isinstance(content.get("model_state_dict"), Mapping):
         content = content["model_state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(t, Tensor) for t in content.values()):
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
+    ):
         raise CheckpointError(
             "The file holds no state dict: expected tensors by name, or a dict with model_state_dict."
         )
@@ -107,10 +108,12 @@ def read_class_indices(path: Path, num_classes: int) -> tuple[str, ...]:
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        by_index = {int(k): v for k, v in entries.items()} if all(k.isdigit() for k in entries) else None
-        by_index = by_index or {int(v): k for k, v in entries.items()}
+        if all(k.isdigit() and isinstance(v, str) for k, v in entries.items()):
+            by_index = {int(k): v for k, v in entries.items()}
+        else:  # class folders may be named by numbers, so the keys alone do not tell
+            by_index = {int(v): k for k, v in entries.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path.name} is not a JSON object of class indices and names.") from error
-    if sorted(by_index) != list(range(num_classes)) or not all(isinstance(name, str) for name in by_index.values()):
-        raise CheckpointError(f"{path.name} names {len(by_index)} classes; the weights have {num_classes}, from 0 on.")
+    if sorted(by_index) != list(range(num_classes)) or len(entries) != num_classes:
+        raise CheckpointError(f"{path.name} names {len(entries)} classes; the weights have {num_classes}, from 0 on.")
     return tuple(by_index[i] for i in range(num_classes))

@@ -106,6 +106,72 @@ def picture():
     return make
 
 
+def official_layout(depths, width, classes, states=16):
+    """Name -> shape of every tensor in the authors' layout (project notes, paper.md, section A.5)."""
+    layout = {"patch_embed.proj.weight": (width, 3, 4, 4)}
+    layout |= dict.fromkeys(["patch_embed.proj.bias", "patch_embed.norm.weight", "patch_embed.norm.bias"], (width,))
+    for i, blocks in enumerate(depths):
+        D = width * 2**i
+        half, rank = D // 2, -(-D // 32)
+        for j in range(blocks):
+            block = {"ln_1.weight": (half,), "ln_1.bias": (half,)}
+            block |= {
+                f"self_attention.{name}": shape
+                for name, shape in {
+                    "x_proj_weight": (4, rank + 2 * states, D),
+                    "dt_projs_weight": (4, D, rank),
+                    "dt_projs_bias": (4, D),
+                    "A_logs": (4 * D, states),
+                    "Ds": (4 * D,),
+                    "in_proj.weight": (2 * D, half),
+                    "conv2d.weight": (D, 1, 3, 3),
+                    "conv2d.bias": (D,),
+                    "out_norm.weight": (D,),
+                    "out_norm.bias": (D,),
+                    "out_proj.weight": (half, D),
+                }.items()
+            }
+            for norm in (0, 2, 5):
+                for name in ("weight", "bias", "running_mean", "running_var"):
+                    block[f"conv33conv33conv11.{norm}.{name}"] = (half,)
+                block[f"conv33conv33conv11.{norm}.num_batches_tracked"] = ()
+            for conv, side in ((1, 3), (4, 3), (7, 1)):
+                block[f"conv33conv33conv11.{conv}.weight"] = (half, half, side, side)
+                block[f"conv33conv33conv11.{conv}.bias"] = (half,)
+            layout |= {f"layers.{i}.blocks.{j}.{name}": shape for name, shape in block.items()}
+        if i < len(depths) - 1:
+            layout[f"layers.{i}.downsample.reduction.weight"] = (2 * D, 4 * D)
+            layout |= dict.fromkeys([f"layers.{i}.downsample.norm.{name}" for name in ("weight", "bias")], (4 * D,))
+    return layout | {"head.weight": (classes, 8 * width), "head.bias": (classes,)}
+
+
+def official_tensor(name, shape):
+    """Made-up values of a size that a trained network might have."""
+    kind = name.rpartition(".")[2]
+    if kind == "num_batches_tracked":
+        return torch.tensor(7)
+    if kind == "running_var":
+        return torch.rand(shape) + 0.5
+    if kind == "A_logs":
+        return torch.arange(1.0, shape[1] + 1).log() + torch.randn(shape) / 10
+    if kind == "dt_projs_bias":
+        return torch.randn(shape) - 3
+    if len(shape) == 1:
+        return torch.randn(shape) / 5 + (kind == "weight" or kind == "Ds")
+    fan_in = shape[-1] if len(shape) == 3 else torch.Size(shape[1:]).numel()
+    return torch.randn(shape) * fan_in**-0.5
+
+
+@pytest.fixture
+def official_weights():
+    """A made-up state dict in the authors' layout."""
+
+    def make(depths=(1, 1, 1, 1), width=16, classes=3, states=16):
+        return {name: official_tensor(name, s) for name, s in official_layout(depths, width, classes, states).items()}
+
+    return make
+
+
 def save_checkpoint(folder, layout, size=64, **fields):
     """A small checkpoint with the given layout: random weights, novelty statistics where there is a router."""
     torch.manual_seed(1)
