@@ -221,6 +221,8 @@ def _check_golden(folder: Path, card: Card, model: MedMamba) -> None:
     if not (folder / GOLDEN).is_file():
         raise CheckpointError(f"The checkpoint {card.name} has no {GOLDEN}.")
     golden = _read(folder / GOLDEN)
+    if golden.keys() != {"input", "logits"}:
+        raise CheckpointError(f"{GOLDEN} of {card.name} does not hold an input and its logits; fetch the folder again.")
     with torch.inference_mode():
         error = (model(golden["input"]) - golden["logits"]).abs().max().item()
     if not error <= GOLDEN_TOLERANCE:

@@ -1,0 +1,200 @@
+"""Checkpoint folders: what goes in comes out, and every fault is found and named."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from medmamba import checkpoints
+from medmamba.checkpoints import CARD, GOLDEN, WEIGHTS, Card
+from medmamba.errors import CheckpointError
+
+
+@pytest.fixture
+def folder(generalist, tmp_path):
+    """A copy of the generalist checkpoint that a test may damage."""
+    return shutil.copytree(generalist, tmp_path / "generalist")
+
+
+def edit_card(folder, **changes):
+    entry = json.loads((folder / CARD).read_text(encoding="utf-8")) | changes
+    (folder / CARD).write_text(json.dumps(entry), encoding="utf-8")
+
+
+def edit_weights(folder, change):
+    """Change the tensors and make the card name the new file."""
+    tensors = load_file(folder / WEIGHTS)
+    change(tensors)
+    save_file(tensors, folder / WEIGHTS)
+    edit_card(folder, sha256=checkpoints.hash_of(folder / WEIGHTS))
+
+
+def test_what_is_saved_is_loaded(tmp_path, tiny_model, generalist):
+    card = replace(checkpoints.read_card(generalist), name="again", limits=("a limit",), training={"hours": 1.5})
+    model, golden = tiny_model(card.layout.num_outputs), torch.randn(2, 3, 64, 64)
+    written = checkpoints.save(tmp_path / "again", card, model, {"centres": torch.randn(3, 4)}, golden)
+    loaded = checkpoints.load(tmp_path / "again")
+    assert loaded.card == written
+    assert loaded.card == replace(card, sha256=checkpoints.hash_of(tmp_path / "again" / WEIGHTS))
+    assert not loaded.model.training
+    assert not any(p.requires_grad for p in loaded.model.parameters())
+    assert set(loaded.novelty) == {"centres"}
+    for name, tensor in model.state_dict().items():
+        stored = tensor.half().float() if tensor.ndim > 1 else tensor  # matrices are halved on disk
+        assert torch.equal(loaded.model.state_dict()[name], stored), name
+    torch.testing.assert_close(loaded.model(golden), model(golden), atol=0.02, rtol=0.01)
+
+
+def test_the_golden_logits_are_those_of_the_stored_weights(generalist):
+    golden = load_file(generalist / GOLDEN)
+    torch.testing.assert_close(checkpoints.load(generalist).model(golden["input"]), golden["logits"])
+
+
+def test_a_card_survives_json(generalist):
+    card = checkpoints.read_card(generalist)
+    assert Card.from_json(card.to_json()) == card
+    assert card.layout.routed == ("skin", "chest", "retina")
+    assert card.temperatures == {"skin": 2.0, "router": 0.5}
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, GOLDEN, CARD])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=name):
+        checkpoints.load(folder)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, GOLDEN])
+@pytest.mark.parametrize("content", [b"", b"not safetensors", b"\xff" * 100])
+def test_a_damaged_file_is_named(folder, name, content):
+    (folder / name).write_bytes(content)
+    if name == WEIGHTS:
+        edit_card(folder, sha256=checkpoints.hash_of(folder / WEIGHTS))
+    with pytest.raises(CheckpointError, match=f"{name} is damaged"):
+        checkpoints.load(folder)
+
+
+def test_a_cut_file_is_found(folder):
+    whole = (folder / GOLDEN).read_bytes()
+    (folder / GOLDEN).write_bytes(whole[:-8])
+    with pytest.raises(CheckpointError, match="damaged"):
+        checkpoints.load(folder)
+
+
+def test_weights_of_another_card_are_refused(folder):
+    with (folder / WEIGHTS).open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x55")
+    with pytest.raises(CheckpointError, match="not the file that its card names"):
+        checkpoints.load(folder)
+
+
+def test_another_network_is_refused_by_its_golden_logits(folder):
+    edit_weights(folder, lambda tensors: tensors["classifier.bias"].add_(0.01))
+    with pytest.raises(CheckpointError, match=r"other logits than its golden example \(off by 0\.01"):
+        checkpoints.load(folder)
+
+
+def test_logits_that_are_not_numbers_are_refused(folder):
+    edit_weights(folder, lambda tensors: tensors["classifier.bias"].fill_(torch.nan))
+    with pytest.raises(CheckpointError, match="golden"):
+        checkpoints.load(folder)
+
+
+def test_a_golden_file_without_its_tensors_is_refused(folder):
+    save_file({"input": torch.zeros(1, 3, 64, 64)}, folder / GOLDEN)
+    with pytest.raises(CheckpointError, match=GOLDEN):
+        checkpoints.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("stages.1.blocks.0.ss2d.D"), r"missing stages\.1\.blocks\.0\.ss2d\.D"),
+        (lambda t: t.update(extra=torch.zeros(1)), "unknown extra"),
+        (lambda t: t.update({"classifier.bias": torch.zeros(9)}), r"classifier\.bias is \(9,\) instead of \(10,\)"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_named(folder, change, message):
+    edit_weights(folder, change)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoints.load(folder)
+
+
+def test_a_card_that_names_other_outputs_is_refused(folder):
+    edit_card(folder, routed=["skin", "chest"])
+    with pytest.raises(CheckpointError, match="names 9 classes and routes, its network has 10 outputs"):
+        checkpoints.load(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"colour": "red"},
+        {"config": {"depths": [1, 1, 1, 1]}},
+        {"config": {"depths": [1, 1, 1, 1], "width": 16, "num_outputs": 10, "height": 3}},
+        {"transform": {"size": "large", "mean": [0, 0, 0], "std": [1, 1, 1]}},
+        {"transform": {"size": 64}},
+        {"tasks": [{"name": "skin"}]},
+        {"tasks": 7},
+        {"limits": 3},
+    ],
+)
+def test_a_card_with_wrong_fields_is_refused(folder, changes):
+    edit_card(folder, **changes)
+    with pytest.raises(CheckpointError):
+        checkpoints.load(folder)
+
+
+@pytest.mark.parametrize("field", ["name", "config", "transform", "tasks", "routed", "version"])
+def test_a_card_without_a_field_is_refused_and_the_fields_listed(generalist, field):
+    entry = json.loads((generalist / CARD).read_text(encoding="utf-8"))
+    del entry[field]
+    with pytest.raises(CheckpointError, match="its fields are: name, title, version"):
+        Card.from_json(json.dumps(entry))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"card"'])
+def test_a_card_that_is_no_object_is_refused(text):
+    with pytest.raises(CheckpointError):
+        Card.from_json(text)
+
+
+def test_a_card_that_is_no_text_is_refused(folder):
+    (folder / CARD).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CheckpointError, match=CARD):
+        checkpoints.load(folder)
+
+
+def test_finding_by_name_and_by_path(generalist):
+    assert checkpoints.find("generalist", generalist.parent) == generalist
+    assert checkpoints.find(generalist) == generalist
+
+
+def test_an_unknown_name_lists_the_known_ones(generalist, specialist, tmp_path):
+    shutil.copytree(generalist, tmp_path / "one")
+    shutil.copytree(specialist, tmp_path / "two")
+    with pytest.raises(CheckpointError, match=r"no checkpoint 'three'\. Known checkpoints: one, two\."):
+        checkpoints.find("three", tmp_path)
+    with pytest.raises(CheckpointError, match="Known checkpoints: none"):
+        checkpoints.find("three", tmp_path / "nowhere")
+
+
+def test_the_list_has_cards_and_faults(generalist, tmp_path):
+    shutil.copytree(generalist, tmp_path / "good")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "README.md").write_text("not a folder")
+    found = checkpoints.list_checkpoints(tmp_path)
+    assert list(found) == ["bad", "good"]
+    assert isinstance(found["bad"], CheckpointError)
+    assert found["good"] == checkpoints.read_card(generalist)
+
+
+def test_the_root_can_be_named_from_outside(generalist, monkeypatch):
+    monkeypatch.setenv("MEDMAMBA_CHECKPOINTS", str(generalist.parent))
+    assert checkpoints.find("generalist") == generalist
+    monkeypatch.delenv("MEDMAMBA_CHECKPOINTS")
+    assert checkpoints.default_root().name == "checkpoints"
