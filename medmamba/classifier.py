@@ -16,6 +16,7 @@ from torch import Tensor
 from medmamba import checkpoints, novelty
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.errors import RequestError
+from medmamba.inference import InferenceForm
 
 ROUTER = "router"  # its key among a card's temperatures and metrics
 
@@ -81,7 +82,7 @@ class Answer:
     seen: np.ndarray = field(repr=False)
     logits: Tensor = field(repr=False)  # (outputs,)
     grids: tuple[Tensor, ...] = field(repr=False)  # of each stage, (h, w, channels)
-    distances: Tensor | None = field(repr=False)  # (routed tasks,)
+    distances: Tensor | None = field(repr=False)  # in the order of the card's novelty thresholds
 
     @property
     def top(self) -> ClassScore | None:
@@ -96,6 +97,7 @@ class Classifier:
         self.card: Card = checkpoint.card
         self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         self.model = checkpoint.model.to(self.device)
+        self.network = InferenceForm(self.model) if self.device.type == "cpu" else self.model
         self.novelty = checkpoint.novelty
 
     @classmethod
@@ -120,7 +122,7 @@ class Classifier:
         self._check(task)
         squares = np.stack([self.card.transform.to_square(display) for display in displays])
         with torch.inference_mode():
-            pyramid = self.model.pyramid(self.card.transform.to_tensor(squares).to(self.device))
+            pyramid = self.network.pyramid(self.card.transform.to_tensor(squares).to(self.device))
             logits = self.model.head(pyramid[-1]).float().cpu()
             distances = novelty.scores(self.novelty, novelty.pooled(pyramid).cpu()) if self.novelty else None
         return [
@@ -168,7 +170,7 @@ class Classifier:
             band=band_of(scores, self.card.bands) if scores else None,
             novelty=None
             if threshold is None or distances is None
-            else Novelty(float(distances[layout.routed.index(name)]), threshold),
+            else Novelty(float(distances[list(self.card.novelty).index(name)]), threshold),
             seen=seen,
             logits=logits,
             grids=grids,

@@ -10,7 +10,7 @@ which the authors' code shares, give 18.6 M and 39.9 M, and those are built here
 """
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -69,9 +69,13 @@ class PatchMerging(nn.Module):
         self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.reduction(self.norm(self.gather(x)))
+
+    @staticmethod
+    def gather(x: Tensor) -> Tensor:
+        """Four neighbours side by side, rows first: (batch, H, W, width) -> (batch, H // 2, W // 2, 4 width)."""
         x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
-        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], dim=-1)
-        return self.reduction(self.norm(x))
+        return torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], dim=-1)
 
 
 class DropPath(nn.Module):
@@ -170,20 +174,34 @@ class MedMamba(nn.Module):
         """Pictures (batch, 3, H, W) -> output of each stage's last block, from (batch, H/4, W/4, C) to ``features``.
 
         Raises:
-            RequestError: a side is shorter than 32 pixels, so that the last stage would be empty.
+            RequestError: a side is too short, see ``check_size``.
+        """
+        self.check_size(x)
+        return self.stages_from(self.patch_embedding(x), first=0)
+
+    @staticmethod
+    def check_size(x: Tensor) -> None:
+        """Refuse pictures (batch, 3, H, W) of which nothing would be left at the last stage.
+
+        Raises:
+            RequestError: a side is shorter than 32 pixels.
         """
         if min(x.shape[-2:]) < SMALLEST_SIDE:
             raise RequestError(
                 f"The network needs pictures of at least {SMALLEST_SIDE} pixels a side, not {tuple(x.shape[-2:])}."
             )
-        return self.stages_from(self.patch_embedding(x), first=0)
+
+    @property
+    def stage_list(self) -> list[Stage]:
+        """The four stages."""
+        return [cast(Stage, stage) for stage in self.stages]
 
     def stages_from(self, grid: Tensor, first: int) -> list[Tensor]:
         """Run the stages from number ``first`` on (0 to 3) on its input grid; the output of each one's last block."""
         grids = []
-        for stage in self.stages[first:]:
-            grids.append(stage.blocks(grid))  # type: ignore[operator]
-            grid = stage.merging(grids[-1])  # type: ignore[operator]
+        for stage in self.stage_list[first:]:
+            grids.append(stage.blocks(grid))
+            grid = stage.merging(grids[-1])
         return grids
 
     @staticmethod

@@ -143,7 +143,7 @@ def _gradient(classifier: Classifier, activations: Tensor, stage: int, output: i
     with torch.enable_grad():
         grid = entry = activations.clone().requires_grad_()
         if stage < LAST_STAGE:
-            grid = model.stages_from(model.stages[stage - 1].merging(grid), first=stage)[-1]
+            grid = model.stages_from(model.stage_list[stage - 1].merging(grid), first=stage)[-1]
         return torch.autograd.grad(model.head(grid)[0, output], entry)[0]
 
 

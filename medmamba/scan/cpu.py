@@ -44,7 +44,7 @@ L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10 = _fit(
 
 # The helpers may not be reassociated: that would cancel the range reduction. The kernels may, for sums over channels.
 @numba.njit(nogil=True, fastmath={"contract"})
-def _exp2(x: Any) -> Any:
+def exp2(x: Any) -> Any:
     """2**x for any float32, relative error under 3e-7; below the smallest normal number it stays there."""
     x = min(max(x, np.float32(-126.0)), np.float32(127.0))
     whole = np.floor(x + np.float32(0.5))
@@ -65,7 +65,7 @@ def _log1p(t: Any) -> Any:
 def _step_size(raw: Any, softplus: bool) -> Any:
     """delta with its bias -> dt."""
     if softplus:
-        return max(raw, np.float32(0)) + _log1p(_exp2(-abs(raw) * LOG2E))
+        return max(raw, np.float32(0)) + _log1p(exp2(-abs(raw) * LOG2E))
     return raw
 
 
@@ -73,7 +73,7 @@ def _step_size(raw: Any, softplus: bool) -> Any:
 def _step_slope(raw: Any, softplus: bool) -> Any:
     """d dt / d raw: the logistic function, written so that it does not cancel for steps near zero."""
     if softplus:
-        tail = _exp2(-abs(raw) * LOG2E)
+        tail = exp2(-abs(raw) * LOG2E)
         return (np.float32(1) if raw > 0 else tail) / (np.float32(1) + tail)
     return np.float32(1)
 
@@ -94,6 +94,7 @@ def _walk(direction: int, height: int, width: int) -> tuple[int, int, int, int, 
 F3, F4, F5, F6 = (numba.types.Array(numba.float32, axes, "C") for axes in (3, 4, 5, 6))
 STRIDED = numba.types.Array(numba.float32, 4, "A")
 INPUTS = (numba.int64, numba.int64, numba.int64, F4, F5, F4, STRIDED, STRIDED, F3, F3)
+LOW_RANK = (STRIDED, F4)
 COMPILED: dict[str, Any] = {
     "nogil": True,
     "cache": True,
@@ -103,8 +104,11 @@ COMPILED: dict[str, Any] = {
 
 
 @cache
-def _forward(block: int, softplus: bool) -> Callable[..., None]:
+def _forward(block: int, softplus: bool, rank: int = 0) -> Callable[..., None]:
     """The forward kernel for blocks of ``block`` channels, a constant of the compiled loops.
+
+    With a rank, delta is not read but made on the way from its low-rank factors: rows (batch, L, K, rank) times weights
+    (K, rank, channels). Without one, the factors are not read.
 
     The channels axis comes cut in two, (blocks, block), since an index that starts at zero is what the compiler can
     prove safe and so vectorise. u (batch, L, channels), delta (K, batch, L, channels), A in powers of two (K, N,
@@ -112,8 +116,8 @@ def _forward(block: int, softplus: bool) -> Callable[..., None]:
     chunk of steps kept (K, batch, blocks, chunks, N, block), or none of them if ``kept`` has no chunks.
     """
 
-    @numba.njit((*INPUTS, F4, F6), **COMPILED)
-    def forward(first, last, width, u, delta, A, B, C, D, bias, y, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    @numba.njit((*INPUTS, *LOW_RANK, F4, F6), **COMPILED)
+    def forward(first, last, width, u, delta, A, B, C, D, bias, rows, weights, y, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         directions, states, blocks, _ = A.shape
         length = u.shape[1]
         h = np.empty((states, block), np.float32)
@@ -130,15 +134,25 @@ def _forward(block: int, softplus: bool) -> Callable[..., None]:
                         at = start + i * outer_stride + j * inner_stride
                         if kept.shape[3] and (i * inner + j) % CHUNK == 0:
                             kept[k, image, part, (i * inner + j) // CHUNK] = h
+                        if rank:
+                            for c in range(block):
+                                dt[c] = bias[k, part, c]
+                            for r in range(rank):
+                                factor = rows[image, at, k, r]
+                                for c in range(block):
+                                    dt[c] += factor * weights[k, r, part, c]
+                        else:
+                            for c in range(block):
+                                dt[c] = delta[k, image, at, part, c] + bias[k, part, c]
                         for c in range(block):
                             x = u[image, at, part, c]
-                            dt[c] = _step_size(delta[k, image, at, part, c] + bias[k, part, c], softplus)
+                            dt[c] = _step_size(dt[c], softplus)
                             drive[c] = dt[c] * x
                             out[c] = D[k, part, c] * x
                         for n in range(states):
                             B_n, C_n = B[image, at, k, n], C[image, at, k, n]
                             for c in range(block):
-                                h[n, c] = _exp2(dt[c] * A[k, n, part, c]) * h[n, c] + drive[c] * B_n
+                                h[n, c] = exp2(dt[c] * A[k, n, part, c]) * h[n, c] + drive[c] * B_n
                                 out[c] += h[n, c] * C_n
                         if k == 0:
                             for c in range(block):
@@ -195,7 +209,7 @@ def _backward(block: int, softplus: bool) -> Callable[..., None]:
                         for n in range(states):
                             B_n = B[image, at, k, n]
                             for c in range(block):
-                                decay[t, n, c] = _exp2(dt[t, c] * A[k, n, part, c])
+                                decay[t, n, c] = exp2(dt[t, c] * A[k, n, part, c])
                                 h[t + 1, n, c] = decay[t, n, c] * h[t, n, c] + drive[t, c] * B_n
                     for t in range(count - 1, -1, -1):
                         at = positions[begin + t]
@@ -237,6 +251,9 @@ def _cut(tensor: Tensor, block: int) -> np.ndarray:
     return tensor.detach().contiguous().unflatten(-1, (-1, block)).numpy()
 
 
+NO_FACTORS = (np.empty((0, 0, 0, 0), np.float32), np.empty((0, 0, 0, 0), np.float32))
+
+
 class _CrossScan(torch.autograd.Function):
     """``cross_scan`` on flat grids: u (batch, L, channels), delta (K, batch, L, channels), B and C (batch, L, K, N)."""
 
@@ -254,7 +271,7 @@ class _CrossScan(torch.autograd.Function):
         chunks = math.ceil(length / CHUNK) if any(ctx.needs_input_grad) else 0
         kept = np.empty((directions, images, blocks, chunks, states, block), np.float32)
         y = torch.empty(u.shape)
-        share_out(_forward(block, softplus), images * blocks, width, *arrays, _cut(y, block), kept)
+        share_out(_forward(block, softplus), images * blocks, width, *arrays, *NO_FACTORS, _cut(y, block), kept)
         ctx.save_for_backward(u)
         ctx.width, ctx.softplus, ctx.arrays = width, softplus, (*arrays, kept)
         return y
@@ -305,6 +322,34 @@ def cross_scan(
     return (
         _CrossScan.apply(u.shape[2], delta_softplus, *(t.float() for t in flat)).unflatten(1, u.shape[1:3]).to(u.dtype)
     )
+
+
+def cross_scan_from_factors(
+    u: Tensor, rows: Tensor, weights: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, delta_bias: Tensor
+) -> Tensor:
+    """``cross_scan`` for inference, with delta never written out: ``rows`` (batch, H, W, K, rank) @ ``weights``.
+
+    weights: (K, rank, channels). A: in powers of two, (K, N, channels), contiguous. No gradients. The rest is as in
+    ``cross_scan``, in float32.
+    """
+    images, height, width, channels = u.shape
+    block = _block_width(channels)
+    y = torch.empty(images, height * width, channels)
+    share_out(
+        _forward(block, True, rows.shape[-1]),
+        images * channels // block,
+        width,
+        _cut(u.flatten(1, 2), block),
+        np.empty((0, 0, 0, 0, 0), np.float32),
+        _cut(A, block),
+        *(t.detach().flatten(1, 2).numpy() for t in (B, C)),
+        *(_cut(t, block) for t in (D, delta_bias)),
+        rows.detach().flatten(1, 2).numpy(),
+        _cut(weights, block),
+        _cut(y, block),
+        np.empty((0, 0, 0, 0, 0, 0), np.float32),
+    )
+    return y.unflatten(1, (height, width))
 
 
 def selective_scan(

@@ -1,0 +1,53 @@
+"""The inference form computes what the trained network computes."""
+
+import pytest
+import torch
+from torch import nn
+
+from medmamba.errors import RequestError
+from medmamba.inference import InferenceForm
+from medmamba.model import VARIANTS, MedMamba, MedMambaConfig
+
+
+def trained_like(config: MedMambaConfig) -> MedMamba:
+    """A network whose norms are as far from the identity as training leaves them, so that a lost term shows."""
+    torch.manual_seed(0)
+    model = MedMamba(config).eval().requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
+            module.weight.uniform_(0.5, 1.5)
+            module.bias.normal_(0, 0.3)
+    return model
+
+
+@pytest.mark.parametrize("size", [(64, 64), (72, 100), (33, 47)], ids=str)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_logits_agree(variant, size):
+    model = trained_like(MedMambaConfig.variant(variant, num_outputs=6))
+    pictures = torch.randn(2, 3, *size)
+    torch.testing.assert_close(InferenceForm(model)(pictures), model(pictures), atol=1e-4, rtol=0)
+
+
+def test_every_stage_agrees_in_the_order_of_the_channels():
+    model = trained_like(MedMambaConfig(depths=(2, 1, 2, 1), width=16, num_outputs=3))
+    pictures = torch.randn(3, 3, 96, 64)
+    for stage, expected in zip(InferenceForm(model).pyramid(pictures), model.pyramid(pictures), strict=True):
+        torch.testing.assert_close(stage, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_network_it_was_made_from_is_left_alone():
+    model = trained_like(MedMambaConfig(depths=(1, 1, 1, 1), width=16, num_outputs=3))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    pictures = torch.randn(1, 3, 64, 64)
+    first = InferenceForm(model)(pictures)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert torch.equal(InferenceForm(model)(pictures), first)
+
+
+def test_too_small_pictures_are_refused():
+    model = trained_like(MedMambaConfig(depths=(1, 1, 1, 1), width=16, num_outputs=3))
+    with pytest.raises(RequestError, match="at least 32 pixels"):
+        InferenceForm(model)(torch.randn(1, 3, 31, 64))
