@@ -40,11 +40,8 @@ class Band:
     @property
     def words(self) -> str:
         """English, for the command line; the page has its own translations."""
-        return {
-            "likely": f"likely {self.labels[0]}",
-            "undecided": f"not sure between {' and '.join(self.labels)}",
-            "uncertain": "uncertain",
-        }[self.kind]
+        before = {"likely": "likely ", "undecided": "not sure between ", "uncertain": "uncertain"}
+        return before[self.kind] + " and ".join(self.labels)
 
 
 @dataclass(frozen=True)
