@@ -1,6 +1,6 @@
 """The documented endpoints for ``gradio_client`` and curl: ``/classify``, ``/saliency`` and ``/models``.
 
-They answer with plain JSON. A picture sent to them leaves the disk as soon as it is read, and is forgotten when answered.
+They answer with plain JSON. A picture sent to them leaves the disk once read, and is forgotten when answered.
 """
 
 import functools

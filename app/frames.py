@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from medmamba.picture import MedicalImage, Window
+from medmamba.images import MedicalImage, Window
 
 MAX_SHOWN = 16_000_000  # pixels; larger pictures are shown at a whole fraction of their size
 CT_PRESETS = {

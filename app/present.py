@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.service import Analysis
 from app.texts import Texts
-from medmamba.picture import MedicalImage
+from medmamba.images import MedicalImage
 from medmamba.saliency import DeletionScore, EvidenceMap
 from medmamba.tasks import Task
 
@@ -161,9 +161,14 @@ def _bars(analysis: Analysis, texts: Texts, class_name: str | None) -> str:
 
 def class_accuracy(analysis: Analysis, class_name: str) -> float | None:
     """Share of a class's test pictures that the model recognised, if its card says."""
-    entry = analysis.card.metrics.get(analysis.answer.task, {}).get("per_class", {}).get(class_name, {})
-    value = entry.get("sensitivity") if isinstance(entry, dict) else None
-    return float(value) if value is not None else None
+    classes = analysis.card.metrics.get(analysis.answer.task, {}).get("classes", {})
+    return value_of(classes.get(class_name, {}).get("sensitivity"))
+
+
+def value_of(estimate: Any) -> float | None:
+    """The value of a metric with its interval; None where the card has none."""
+    value = estimate.get("value") if isinstance(estimate, dict) else None
+    return None if value is None else float(value)
 
 
 def _refusal(analysis: Analysis, texts: Texts) -> str:
@@ -209,13 +214,9 @@ def _card(analysis: Analysis, texts: Texts) -> str:
 
 def task_figures(metrics: dict[str, Any], texts: Texts) -> str:
     """A task's main test figures in one line."""
-    figures = []
-    for key in ("accuracy", "macro_auc"):
-        value = metrics.get(key)
-        if isinstance(value, dict):
-            value = value.get("value")
-        if isinstance(value, (int, float)):
-            figures.append(texts(f"metric.{key}", value=percent(value) if key == "accuracy" else f"{value:.3f}"))
+    accuracy, auc = value_of(metrics.get("accuracy")), value_of(metrics.get("auc"))
+    figures = [] if accuracy is None else [texts("metric.accuracy", value=percent(accuracy))]
+    figures += [] if auc is None else [texts("metric.auc", value=f"{auc:.3f}")]
     return ", ".join(figures)
 
 

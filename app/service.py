@@ -16,7 +16,7 @@ from medmamba import checkpoints, images, saliency
 from medmamba.checkpoints import Card
 from medmamba.classifier import Answer, Classifier
 from medmamba.errors import CheckpointError, RequestError
-from medmamba.picture import MedicalImage
+from medmamba.images import MedicalImage
 from medmamba.saliency import DeletionScore, EvidenceMap
 from medmamba.tasks import Task
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from medmamba.errors import MedMambaError
-from medmamba.limits import MAX_BYTES
+from medmamba.images.limits import MAX_BYTES
 
 MEGABYTE = 2**20
 

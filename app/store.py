@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from medmamba import images
 from medmamba.classifier import Answer
 from medmamba.errors import RequestError
-from medmamba.picture import MedicalImage
+from medmamba.images import MedicalImage
 
 GONE = "This picture is no longer held in memory. Open the file again."
 FRAMES_KEPT = 4  # decoded frames of one file

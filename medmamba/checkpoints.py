@@ -34,10 +34,11 @@ class Card:
     """What a checkpoint is. Everything a reader or the page needs is in here, in plain words where people read it.
 
     temperatures: for each task, and for ``router``, what logits are divided by before the softmax (Guo et al. 2017).
-    novelty: threshold of the novelty score for each task that uploads can be sent to; empty without statistics.
+    novelty: threshold of the novelty score for tasks, in the order of its statistics; empty without these.
     evidence_scale: for each task, the logit contribution of one cell of the evidence map that counts as strong.
     bands: ``likely`` is the probability from which the words are "likely"; see ``classifier.band_of``.
-    metrics: for each task, and for ``router``, what ``evaluate`` measured on the test split.
+    prediction_sets: for each task, the probability from which a class is in the 90 % prediction set; see ``calibrate``.
+    metrics: for each task, for ``router`` and for ``novelty``, what ``evaluate`` measured on the test split.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Card:
     novelty: dict[str, float] = field(default_factory=dict)
     evidence_scale: dict[str, float] = field(default_factory=dict)
     bands: dict[str, float] = field(default_factory=lambda: {"likely": 0.8})
+    prediction_sets: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 

@@ -18,8 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "publish": ("medmamba.publish", "make a checkpoint with a card out of a training run"),
     "evaluate": ("medmamba.evaluate", "measure a checkpoint on labelled pictures"),
     "benchmark": ("medmamba.benchmark", "time the network and its scan beside others"),
-    "formats": ("medmamba.formats", "show how each of pydicom's own test files is read or refused"),
-    "fuzz": ("medmamba.fuzz", "feed damaged files to the reader and count what happens"),
+    "formats": ("medmamba.images.formats", "show how each of pydicom's own test files is read or refused"),
+    "fuzz": ("medmamba.images.fuzz", "feed damaged files to the reader and count what happens"),
 }
 
 

@@ -55,6 +55,16 @@ def load_split(root: Path, task: Task, split: str, size: int, cache: Path | None
     return Split(np.load(cached), labels)
 
 
+def load_folder(folder: Path, task: Task, size: int) -> Split:
+    """Read one folder of class folders, wherever it is.
+
+    Raises:
+        DataError: its class folders are not the task's classes.
+    """
+    paths, labels = _listing(folder.parent, task, folder.name)
+    return Split(_read_squares(paths, size), labels)
+
+
 def picture_paths(root: Path, task: Task, split: str) -> list[Path]:
     """The files of a split of an ImageFolder task, in the order of ``load_split``."""
     return _listing(root / task.name, task, split)[0]

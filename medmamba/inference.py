@@ -27,7 +27,7 @@ from medmamba.ss2d import DIRECTIONS, SS2D
 
 
 class InferenceForm:
-    """A trained network for CPU inference, with the public halves of ``MedMamba``; not a module, and without gradients."""
+    """A trained network for CPU inference with the public halves of ``MedMamba``; no module, and without gradients."""
 
     def __init__(self, model: MedMamba) -> None:
         self.config: MedMambaConfig = model.config
@@ -80,9 +80,9 @@ class InferenceForm:
 def _storage_order(width: int) -> Tensor:
     """Which channel is stored where: [odd of the first half, even of the first, even of the second, odd of the second].
 
-    A block reads the first and the second half of the channels, and after its shuffle writes convolved values to the even
-    channels and scanned ones to the odd. In this order both halves are slices, the even channels are the middle one, and
-    the odd channels are the two ends.
+    A block reads the first and the second half of the channels, and after its shuffle writes convolved values to the
+    even channels and scanned ones to the odd. In this order both halves are slices, the even channels are the middle
+    one, and the odd channels are the two ends.
     """
     first, second = torch.arange(width).chunk(2)
     return torch.cat([first[1::2], first[0::2], second[0::2], second[1::2]])

@@ -36,7 +36,8 @@ def test_every_class_is_shown_with_its_probability_most_probable_first(analysis)
     assert places == sorted(places)
     for score in scores:
         assert present.percent(score.probability) in html
-    assert "75.0 % of its test pictures" in html
+    measured = analysis.card.metrics["kidney-ct"]["classes"]["cyst"]["sensitivity"]["value"]
+    assert f"{measured * 100:.1f} % of its test pictures" in html
     assert html.count('aria-pressed="true"') == 1
 
 

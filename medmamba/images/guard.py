@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from medmamba.errors import ImageError
-from medmamba.picture import MedicalImage
-from medmamba.wire import unpack
-from medmamba.worker import ANSWER, FAULT, JOB, READY, REFUSED
+from medmamba.images.picture import MedicalImage
+from medmamba.images.wire import unpack
+from medmamba.images.worker import ANSWER, FAULT, JOB, READY, REFUSED
 
 TIMEOUT = 10.0
 START_TIMEOUT = 120.0
@@ -54,7 +54,7 @@ class Worker:
 
     def __init__(self) -> None:
         search = [entry or os.getcwd() for entry in sys.path]
-        root = str(Path(__file__).parents[1])
+        root = str(Path(__file__).parents[2])
         environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
         environment |= {
             "PYTHONPATH": os.pathsep.join(dict.fromkeys([root, *search])),
@@ -63,7 +63,7 @@ class Worker:
             "OMP_NUM_THREADS": "1",
         }
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "medmamba.worker"],
+            [sys.executable, "-P", "-m", "medmamba.images.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

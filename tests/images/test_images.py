@@ -17,12 +17,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pydicom.encaps import encapsulate
 
-from medmamba import fuzz_seeds, guard, images
+from medmamba import images
 from medmamba.errors import ImageError, MedMambaError
-from medmamba.formats import table
-from medmamba.images import read
-from medmamba.limits import MAX_BYTES
-from medmamba.wire import pack
+from medmamba.images import fuzz_seeds, guard, read
+from medmamba.images.formats import table
+from medmamba.images.limits import MAX_BYTES
+from medmamba.images.wire import pack
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 CANARY = "DOE^CANARY"

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from medmamba.limits import check_size
-from medmamba.picture import MedicalImage
+from medmamba.images.limits import check_size
+from medmamba.images.picture import MedicalImage
 
 TOLERANCE = 0.01
 STEEPEST = 10.0

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from medmamba.codestream import decode, jpeg_is_cut_off, parse
 from medmamba.errors import ImageError
+from medmamba.images.codestream import decode, jpeg_is_cut_off, parse
 
 GREY = np.random.default_rng(0).integers(0, 65536, (50, 70), np.uint16)
 SMALL = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)

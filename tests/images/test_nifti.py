@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medmamba.errors import ImageError
-from medmamba.fuzz_seeds import nifti
 from medmamba.images import read
-from medmamba.picture import MedicalImage, Window
+from medmamba.images.fuzz_seeds import nifti
+from medmamba.images.picture import MedicalImage, Window
 
 VOLUME = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
 RAS = np.eye(4)

@@ -20,15 +20,15 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from medmamba import dicom_facts
-from medmamba.colour import full_scale, ybr_to_rgb
-from medmamba.dicom_facts import integer, item, number, value, word
-from medmamba.dicom_pixels import DAMAGED, Layout, decode, layout_of
 from medmamba.errors import ImageError
-from medmamba.geometry import square_pixels
-from medmamba.limits import MAX_INFLATED, check_frame
-from medmamba.luts import DamagedTable
-from medmamba.picture import MedicalImage, span
+from medmamba.images import dicom_facts
+from medmamba.images.colour import full_scale, ybr_to_rgb
+from medmamba.images.dicom_facts import integer, item, number, value, word
+from medmamba.images.dicom_pixels import DAMAGED, Layout, decode, layout_of
+from medmamba.images.geometry import square_pixels
+from medmamba.images.limits import MAX_INFLATED, check_frame
+from medmamba.images.luts import DamagedTable
+from medmamba.images.picture import MedicalImage, span
 
 config.settings.reading_validation_mode = config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its messages quote the header

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medmamba import fuzz_seeds, images
+from medmamba import images
 from medmamba.errors import ImageError
-from medmamba.guard import Guard, ReaderFault, Worker
-from medmamba.picture import MedicalImage, Window
-from medmamba.wire import pack, unpack
+from medmamba.images import fuzz_seeds
+from medmamba.images.guard import Guard, ReaderFault, Worker
+from medmamba.images.picture import MedicalImage, Window
+from medmamba.images.wire import pack, unpack
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SLICE = np.random.default_rng(0).integers(-1000, 3000, (512, 512), np.int16)
 
 
@@ -161,7 +162,7 @@ def test_it_works_and_ends_whatever_the_program_around_it(tmp_path: Path, closed
     program.write_text(
         f"{closed}\n"
         "import sys, pathlib, numpy\n"
-        "from medmamba import fuzz_seeds, guard, images\n"
+        "from medmamba import images\nfrom medmamba.images import fuzz_seeds, guard\n"
         "image = images.read(fuzz_seeds.dicom(numpy.ones((8, 8), 'int16')))\n"
         "pids = [worker._process.pid for worker in guard.shared()._workers]\n"
         "pathlib.Path(sys.argv[1]).write_text(f'{image.pixels.sum()} ' + ' '.join(map(str, pids)))\n"

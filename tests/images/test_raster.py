@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from medmamba.errors import ImageError
 from medmamba.images import read
-from medmamba.picture import MedicalImage
+from medmamba.images.picture import MedicalImage
 
 GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
 RGB = np.random.default_rng(0).integers(0, 256, (10, 14, 3), np.uint8)

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from medmamba import fuzz_seeds, guard
 from medmamba.errors import ImageError
-from medmamba.formats import packaged
-from medmamba.guard import Guard, ReaderFault
-from medmamba.limits import MAX_PIXELS
-from medmamba.picture import MedicalImage
+from medmamba.images import fuzz_seeds, guard
+from medmamba.images.formats import packaged
+from medmamba.images.guard import Guard, ReaderFault
+from medmamba.images.limits import MAX_PIXELS
+from medmamba.images.picture import MedicalImage
 
 SECONDS = 115.0
 LARGEST_SEED = 330_000
@@ -158,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """``python -m medmamba.fuzz``."""
+    """``python -m medmamba.images.fuzz``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     return run(parser.parse_args())

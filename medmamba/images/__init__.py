@@ -7,12 +7,12 @@ import io
 import os
 from typing import BinaryIO
 
-from medmamba import guard
-from medmamba.decode import decode
 from medmamba.errors import ImageError
-from medmamba.guard import ReaderFault
-from medmamba.limits import MAX_BYTES, MAX_FRAMES, check_bytes
-from medmamba.picture import MedicalImage, Window
+from medmamba.images import guard
+from medmamba.images.decode import decode
+from medmamba.images.guard import ReaderFault
+from medmamba.images.limits import MAX_BYTES, MAX_FRAMES, check_bytes
+from medmamba.images.picture import MedicalImage, Window
 
 __all__ = ["MedicalImage", "ReaderFault", "Window", "read", "warm"]
 

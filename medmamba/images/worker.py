@@ -1,4 +1,4 @@
-"""The guarded process that decodes uploads: ``python -m medmamba.worker``, started by ``medmamba.guard`` alone.
+"""The guarded process that decodes uploads: ``python -m medmamba.images.worker``, started by ``guard`` alone.
 
 It reads jobs from its standard input and answers on what was its standard output; before it imports a decoder it points
 1 and 2 at nowhere, so that nothing a library prints about a file reaches a log. It holds itself to a size of memory,
@@ -27,9 +27,9 @@ def main() -> None:
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
     _limit()
-    from medmamba.decode import decode
     from medmamba.errors import ImageError
-    from medmamba.wire import pack
+    from medmamba.images.decode import decode
+    from medmamba.images.wire import pack
 
     _answer(answers, READY)
     while len(head := jobs.read(JOB.size)) == JOB.size:

@@ -13,10 +13,10 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
 
-from medmamba import codestream
-from medmamba.dicom_facts import integer, refuse_other_objects, syntax_name, value, word
 from medmamba.errors import ImageError
-from medmamba.limits import check_size
+from medmamba.images import codestream
+from medmamba.images.dicom_facts import integer, refuse_other_objects, syntax_name, value, word
+from medmamba.images.limits import check_size
 
 DAMAGED = "This DICOM file is damaged or cut off. Export it again."
 PREFIX = "1.2.840.10008.1.2"

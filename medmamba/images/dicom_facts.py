@@ -14,8 +14,8 @@ from pydicom.multival import MultiValue
 from pydicom.uid import UID, UID_dictionary
 
 from medmamba.errors import ImageError
-from medmamba.luts import DamagedTable, Table, read_table
-from medmamba.picture import FUNCTIONS, Window
+from medmamba.images.luts import DamagedTable, Table, read_table
+from medmamba.images.picture import FUNCTIONS, Window
 
 
 def words(text: str) -> frozenset[str]:

@@ -6,11 +6,11 @@
 import threading
 import warnings
 
-from medmamba import dicom, nifti, raster
 from medmamba.errors import ImageError
-from medmamba.limits import check_bytes
-from medmamba.picture import MedicalImage
-from medmamba.sniff import sniff
+from medmamba.images import dicom, nifti, raster
+from medmamba.images.limits import check_bytes
+from medmamba.images.picture import MedicalImage
+from medmamba.images.sniff import sniff
 
 _filters = threading.Lock()  # warnings.catch_warnings changes the filters of the whole process
 

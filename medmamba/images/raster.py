@@ -13,11 +13,11 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from medmamba import codestream
 from medmamba.errors import ImageError
-from medmamba.geometry import turn
-from medmamba.limits import TOO_LARGE, check_frame, check_size
-from medmamba.picture import MedicalImage, span
+from medmamba.images import codestream
+from medmamba.images.geometry import turn
+from medmamba.images.limits import TOO_LARGE, check_frame, check_size
+from medmamba.images.picture import MedicalImage, span
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # its messages quote text chunks and tags
 

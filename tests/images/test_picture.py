@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from medmamba.errors import ImageError
-from medmamba.picture import MedicalImage, Window
+from medmamba.images.picture import MedicalImage, Window
 
 few = settings(max_examples=60, deadline=None)
 numbers = st.floats(-1e5, 1e5)

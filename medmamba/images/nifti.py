@@ -12,9 +12,9 @@ import zlib
 import numpy as np
 
 from medmamba.errors import ImageError
-from medmamba.geometry import square_pixels
-from medmamba.limits import MAX_INFLATED, check_frame, check_size
-from medmamba.picture import MedicalImage, Window, span
+from medmamba.images.geometry import square_pixels
+from medmamba.images.limits import MAX_INFLATED, check_frame, check_size
+from medmamba.images.picture import MedicalImage, Window, span
 
 DAMAGED = "This NIfTI file is damaged or cut off. Export it again."
 TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}

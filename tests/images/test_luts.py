@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medmamba.luts import DamagedTable, Table, read_table
+from medmamba.images.luts import DamagedTable, Table, read_table
 
 
 def words(*numbers: int, little_endian: bool = True) -> bytes:

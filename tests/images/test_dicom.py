@@ -17,9 +17,9 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_voi_lut
 
 from medmamba.errors import ImageError
-from medmamba.fuzz_seeds import LOSSLESS, dicom
 from medmamba.images import read
-from medmamba.picture import MedicalImage, Window
+from medmamba.images.fuzz_seeds import LOSSLESS, dicom
+from medmamba.images.picture import MedicalImage, Window
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 RAMP = np.add.outer(np.arange(12, dtype=np.int16), np.arange(16, dtype=np.int16)) * 9 - 60

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medmamba.picture import MedicalImage, Window
+from medmamba.images.picture import MedicalImage, Window
 
 DTYPES = frozenset(("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"))
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medmamba import fuzz
 from medmamba.errors import ImageError
-from medmamba.guard import ReaderFault
-from medmamba.picture import MedicalImage
+from medmamba.images import fuzz
+from medmamba.images.guard import ReaderFault
+from medmamba.images.picture import MedicalImage
 
 
 def test_a_short_run_finds_no_fault() -> None:
