@@ -94,7 +94,7 @@ class Classifier:
         self.card: Card = checkpoint.card
         self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         self.model = checkpoint.model.to(self.device)
-        self.network = InferenceForm(self.model) if self.device.type == "cpu" else self.model
+        self.network = InferenceForm(self.model) if InferenceForm.serves(self.model, self.device) else self.model
         self.novelty = checkpoint.novelty
 
     @classmethod

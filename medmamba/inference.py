@@ -30,6 +30,7 @@ class InferenceForm:
     """A trained network for CPU inference with the public halves of ``MedMamba``; no module, and without gradients."""
 
     def __init__(self, model: MedMamba) -> None:
+        assert model.config.width % 4 == 0, "the channels of a half must fall into two equal parts"
         self.config: MedMambaConfig = model.config
         self.source = model
         orders = [_storage_order(width) for width in model.config.widths]
@@ -47,6 +48,11 @@ class InferenceForm:
             for stage, before, after in zip(model.stage_list, orders, orders[1:], strict=False)
         ]
         self.leave = [order.argsort() for order in orders]
+
+    @staticmethod
+    def serves(model: MedMamba, device: torch.device) -> bool:
+        """Whether it can stand for the network: on a CPU, unless another scan was named or the widths do not divide."""
+        return device.type == "cpu" and model.backend in ("auto", "cpu") and model.config.width % 4 == 0
 
     @torch.inference_mode()
     def pyramid(self, x: Tensor) -> list[Tensor]:

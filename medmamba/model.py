@@ -153,7 +153,7 @@ class MedMamba(nn.Module):
 
     def __init__(self, config: MedMambaConfig, drop_path: float = 0.1, backend: str = "auto") -> None:
         super().__init__()
-        self.config = config
+        self.config, self.backend = config, backend
         depth = _Depth(sum(config.depths), drop_path)
         self.patch_embedding = PatchEmbedding(config.width)
         self.stages = nn.ModuleList(

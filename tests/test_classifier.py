@@ -1,0 +1,198 @@
+"""Answers: probabilities, routes, words, and the ways in which a question may not fit."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from medmamba import checkpoints, scan
+from medmamba.classifier import Band, Classifier, ClassScore, Novelty, band_of
+from medmamba.errors import BackendUnavailable, CheckpointError, RequestError
+from medmamba.inference import InferenceForm
+from medmamba.tasks import OutputLayout
+
+
+@pytest.fixture(scope="module")
+def classifier(generalist):
+    return Classifier.load(generalist, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def single(specialist):
+    return Classifier.load(specialist, device="cpu")
+
+
+def probabilities(answer):
+    return {score.name: score.probability for score in answer.scores}
+
+
+def assert_same(one, other):
+    assert (one.task, one.chosen_by, one.band) == (other.task, other.chosen_by, other.band)
+    assert probabilities(one) == pytest.approx(probabilities(other), abs=1e-5)
+    assert dict(one.routes) == pytest.approx(dict(other.routes), abs=1e-5)
+    assert dict(one.modalities) == pytest.approx(dict(other.modalities), abs=1e-5)
+    assert (one.novelty is None) == (other.novelty is None)
+    if one.novelty:
+        assert one.novelty.score == pytest.approx(other.novelty.score, rel=1e-3)
+    assert np.array_equal(one.seen, other.seen)
+    torch.testing.assert_close(one.logits, other.logits, atol=1e-4, rtol=1e-4)
+
+
+def test_probabilities_are_the_calibrated_softmax(classifier, picture):
+    answer = classifier.answer(picture(90, 120), task="skin")
+    want = (answer.logits[:3] / 2.0).softmax(0)  # the card's temperature for skin
+    assert list(probabilities(answer)) == ["naevus", "melanoma", "keratosis"]
+    assert [s.probability for s in answer.scores] == pytest.approx(want.tolist())
+    assert sum(probabilities(answer).values()) == pytest.approx(1)
+    assert answer.top.name == max(probabilities(answer), key=probabilities(answer).get)
+
+
+def test_logits_are_the_networks(classifier, picture):
+    answer = classifier.answer(picture())
+    inputs = classifier.card.transform.to_tensor(picture()[None])
+    torch.testing.assert_close(answer.logits, classifier.model(inputs)[0], atol=1e-4, rtol=1e-4)
+    assert np.array_equal(answer.seen, picture())
+    assert [g.shape[-1] for g in answer.grids] == [16, 32, 64, 128]
+
+
+def test_routes_and_modalities_add_up(classifier, picture):
+    answer = classifier.answer(picture(seed=3))
+    want = (answer.logits[7:] / 0.5).softmax(0).tolist()  # the card's temperature for the router
+    assert dict(answer.routes) == pytest.approx(dict(zip(["skin", "chest", "retina"], want, strict=True)))
+    assert dict(answer.modalities) == pytest.approx(dict(zip(["dermatoscopy", "X-ray", "OCT"], want, strict=True)))
+    for ranked in (answer.routes, answer.modalities):
+        shares = [share for _, share in ranked]
+        assert shares == sorted(shares, reverse=True)
+        assert sum(shares) == pytest.approx(1)
+
+
+def test_tasks_of_one_modality_share_it(generalist, picture, tasks):
+    loaded = checkpoints.load(generalist)
+    renamed = tuple(replace(t, modality="X-ray") if t.name == "retina" else t for t in tasks)
+    card = replace(loaded.card, layout=OutputLayout.generalist(renamed))
+    answer = Classifier(replace(loaded, card=card), "cpu").answer(picture())
+    routes = dict(answer.routes)
+    assert dict(answer.modalities)["X-ray"] == pytest.approx(routes["chest"] + routes["retina"])
+
+
+def test_the_router_chooses_unless_the_user_does(classifier, picture):
+    answers = [classifier.answer(picture(seed=seed)) for seed in range(4)]
+    assert all((a.task, a.chosen_by) == (a.routes[0][0], "router") for a in answers)
+    for task in ("skin", "chest", "retina", "moles"):
+        asked = classifier.answer(picture(), task=task)
+        assert (asked.task, asked.chosen_by) == (task, "user")
+
+
+@pytest.mark.parametrize("task", ["skin", "chest", "retina", "moles"])
+def test_asking_again_equals_asking(classifier, picture, task):
+    again = classifier.reanswer(classifier.answer(picture()), task)
+    assert_same(again, classifier.answer(picture(), task))
+
+
+def test_a_batch_equals_one_by_one(classifier, picture):
+    pictures = [picture(50 + 10 * seed, 80, seed) for seed in range(4)]
+    for together, alone in zip(classifier.answer_batch(pictures), map(classifier.answer, pictures), strict=True):
+        assert_same(together, alone)
+    for together, alone in zip(
+        classifier.answer_batch(pictures, "chest"), [classifier.answer(p, "chest") for p in pictures], strict=True
+    ):
+        assert_same(together, alone)
+
+
+def test_threads_share_a_classifier(classifier, picture):
+    pictures = [picture(seed=seed) for seed in range(4)]
+    want = [classifier.answer(p) for p in pictures]
+    with ThreadPoolExecutor(4) as threads:
+        for got, alone in zip(threads.map(classifier.answer, pictures * 3), want * 3, strict=True):
+            assert_same(got, alone)
+
+
+def test_a_task_without_classes_has_no_scores(classifier, picture):
+    answer = classifier.answer(picture(), task="retina")
+    assert answer.scores == ()
+    assert answer.band is None
+    assert answer.top is None
+    assert answer.novelty is not None
+
+
+def test_novelty_is_told_for_tasks_with_a_threshold(classifier, picture):
+    answer = classifier.answer(picture(), task="chest")
+    assert answer.novelty.threshold == 50.0
+    assert answer.novelty.score == pytest.approx(answer.distances[1].item())
+    assert classifier.answer(picture(), task="moles").novelty is None
+    assert not Novelty(1.0, 2.0).refused
+    assert Novelty(2.1, 2.0).refused
+
+
+def test_a_single_task_needs_no_router(single, picture):
+    answer = single.answer(picture())
+    assert (answer.task, answer.chosen_by) == ("skin", "only")
+    assert answer.modalities == answer.routes == ()
+    assert answer.novelty is None
+    assert sum(probabilities(answer).values()) == pytest.approx(1)
+    assert single.answer(picture(), task="skin").chosen_by == "user"
+
+
+@pytest.mark.parametrize("task", ["brain", "", "Skin"])
+def test_unknown_tasks_are_refused_with_the_known_ones(classifier, picture, task):
+    answer = classifier.answer(picture())
+    for ask in (lambda: classifier.answer(picture(), task), lambda: classifier.reanswer(answer, task)):
+        with pytest.raises(RequestError, match=f"has no task '{task}'; it has: skin, chest, retina, moles"):
+            ask()
+
+
+def test_several_tasks_without_router_need_one_named(specialist, tmp_path, tiny_model, tasks, picture):
+    layout = OutputLayout(tasks[:2])
+    card = replace(checkpoints.read_card(specialist), layout=layout, config=tiny_model(5).config)
+    checkpoints.save(tmp_path / "both", card, tiny_model(5), {}, torch.rand(1, 3, 64, 64))
+    classifier = Classifier.load(tmp_path / "both", device="cpu")
+    with pytest.raises(RequestError, match="choose a task: skin, chest"):
+        classifier.answer(picture())
+    assert classifier.answer(picture(), "chest").chosen_by == "user"
+
+
+@pytest.mark.parametrize(("backend", "rearranged"), [("auto", True), ("cpu", True), ("reference", False)])
+def test_a_named_scan_is_the_one_that_runs(generalist, classifier, picture, backend, rearranged):
+    named = Classifier.load(generalist, device="cpu", backend=backend)
+    assert isinstance(named.network, InferenceForm) == rearranged
+    assert_same(named.answer(picture()), classifier.answer(picture()))
+
+
+def test_a_named_scan_that_cannot_run_is_refused(generalist, monkeypatch):
+    monkeypatch.setattr(scan.mamba_ssm, "why_unavailable", lambda: "the kernel is not there")
+    with pytest.raises(BackendUnavailable, match="the kernel is not there"):
+        Classifier.load(generalist, device="cpu", backend="mamba_ssm")
+
+
+@pytest.mark.parametrize("width", [8, 10])
+def test_widths_of_other_peoples_networks(specialist, tmp_path, tiny_model, picture, width):
+    model = tiny_model(3, width=width)
+    card = replace(checkpoints.read_card(specialist), config=model.config)
+    checkpoints.save(tmp_path / "other", card, model, {}, torch.rand(1, 3, 64, 64))
+    classifier = Classifier.load(tmp_path / "other", device="cpu")
+    want = classifier.model(card.transform.to_tensor(picture()[None]))[0]
+    torch.testing.assert_close(classifier.answer(picture()).logits, want, atol=1e-4, rtol=1e-4)
+
+
+def test_an_unknown_checkpoint_is_refused():
+    with pytest.raises(CheckpointError, match="no checkpoint 'nonsense'"):
+        Classifier.load("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("shares", "kind", "labels", "words"),
+    [
+        ((0.1, 0.8, 0.1), "likely", ("B",), "likely B"),
+        ((0.79, 0.01, 0.2), "undecided", ("A", "C"), "not sure between A and C"),
+        ((0.3, 0.2, 0.5), "undecided", ("C", "A"), "not sure between C and A"),
+        ((0.4, 0.35, 0.25), "uncertain", (), "uncertain"),
+        ((0.55, 0.45), "undecided", ("A", "B"), "not sure between A and B"),
+    ],
+)
+def test_probabilities_in_words(shares, kind, labels, words):
+    scores = [ClassScore(letter.lower(), letter, p) for letter, p in zip("ABC", shares, strict=False)]
+    band = band_of(scores, {"likely": 0.8})
+    assert band == Band(kind, labels)
+    assert band.words == words

@@ -1,0 +1,153 @@
+"""Evidence maps: Grad-CAM of the last stage is CAM, and no map is stretched."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from medmamba.classifier import Classifier
+from medmamba.errors import RequestError
+from medmamba.saliency import METHODS, EvidenceMap, deletion_score, evidence_map
+
+
+@pytest.fixture(scope="module")
+def classifier(generalist):
+    return Classifier.load(generalist, device="cpu")
+
+
+@pytest.fixture
+def answer(classifier, picture):
+    return classifier.answer(picture(90, 120), task="skin")
+
+
+@pytest.mark.parametrize("class_name", ["naevus", "melanoma", "keratosis"])
+def test_grad_cam_of_the_last_stage_is_cam(classifier, answer, class_name):
+    values = evidence_map(classifier, answer, class_name).values
+    output = ["naevus", "melanoma", "keratosis"].index(class_name)
+    weights, bias = classifier.model.classifier.weight[output], classifier.model.classifier.bias[output]
+    cam = answer.grids[-1] @ weights / answer.grids[-1][..., 0].numel()
+    assert np.abs(values - cam.numpy()).max() < 1e-5
+    assert values.sum() == pytest.approx((answer.logits[output] - bias).item(), abs=1e-4)
+    assert values.dtype == np.float32
+
+
+def test_classes_of_the_second_task_have_their_own_outputs(classifier, picture):
+    answer = classifier.answer(picture(), task="chest")
+    for i, name in enumerate(("clear", "opaque")):
+        bias = classifier.model.classifier.bias[3 + i]
+        values = evidence_map(classifier, answer, name).values
+        assert values.sum() == pytest.approx((answer.logits[3 + i] - bias).item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_grad_cam_of_an_earlier_stage_is_its_definition(classifier, answer, stage):
+    """Channel weights are the mean gradient of the logit, by autograd through the whole network."""
+    model, inputs = classifier.model, classifier.card.transform.to_tensor(answer.seen[None])
+    grids = model.pyramid(inputs.requires_grad_())
+    gradient = torch.autograd.grad(model.head(grids[-1])[0, 1], grids[stage - 1])[0]
+    want = (gradient.mean((1, 2)) * grids[stage - 1]).sum(-1)[0].detach().numpy()
+    got = evidence_map(classifier, answer, "melanoma", stage=stage).values
+    np.testing.assert_allclose(got, want, atol=1e-5 + 1e-4 * np.abs(want).max())
+
+
+@pytest.mark.parametrize(("method", "stage"), product(METHODS, (1, 2, 3, 4)))
+def test_every_method_maps_every_stage(classifier, answer, method, stage):
+    evidence = evidence_map(classifier, answer, "melanoma", method, stage)
+    side = {1: 16, 2: 8, 3: 4, 4: 2}[stage]
+    assert evidence.values.shape == (side, side)
+    assert np.isfinite(evidence.values).all()
+    assert (evidence.method, evidence.stage, evidence.class_name) == (method, stage, "melanoma")
+    assert evidence.reference > 0
+
+
+def test_layer_cam_of_the_last_stage_counts_positive_weights_only(classifier, answer):
+    weights = classifier.model.classifier.weight[1].clamp(min=0)
+    want = answer.grids[-1] @ weights / answer.grids[-1][..., 0].numel()
+    got = evidence_map(classifier, answer, "melanoma", "layer-cam").values
+    np.testing.assert_allclose(got, want.numpy(), atol=1e-5)
+
+
+def test_the_network_is_left_as_it_was(classifier, answer, picture):
+    hooks = [len(m._forward_hooks) for m in classifier.model.modules()]
+    for method in ("grad-cam", "score-cam"):
+        evidence_map(classifier, answer, "melanoma", method)
+    assert [len(m._forward_hooks) for m in classifier.model.modules()] == hooks
+    assert not any(p.requires_grad or p.grad is not None for p in classifier.model.parameters())
+    assert not classifier.model.training
+    assert torch.equal(classifier.answer(picture(90, 120), task="skin").logits, answer.logits)
+
+
+def test_the_scale_is_the_cards_for_the_default_map_and_the_maps_own_otherwise(classifier, answer, picture):
+    assert evidence_map(classifier, answer, "melanoma").reference == 0.25
+    for method, stage in (("xgrad-cam", 4), ("grad-cam", 2)):
+        evidence = evidence_map(classifier, answer, "melanoma", method, stage)
+        assert evidence.reference == pytest.approx(max(evidence.values.max(), 1e-6))
+    chest = evidence_map(classifier, classifier.answer(picture(), "chest"), "clear")  # the card has no scale for it
+    assert chest.reference == pytest.approx(max(chest.values.max(), 1e-6))
+
+
+def test_no_positive_evidence_is_an_answer():
+    against = EvidenceMap(np.full((2, 2), -1, np.float32), "grad-cam", 4, "melanoma", 1.0)
+    assert not against.is_positive_anywhere
+    assert EvidenceMap(np.array([[0, 0.1]], np.float32), "grad-cam", 4, "melanoma", 1.0).is_positive_anywhere
+
+
+def test_smooth_maps_keep_values_at_the_centres_of_cells():
+    cells = np.array([[0, 3], [1, -2]], np.float32)
+    smooth = EvidenceMap(cells, "grad-cam", 4, "melanoma", 1.0).smooth(20, 60)
+    assert smooth.shape == (20, 60)
+    assert (smooth[0, 0], smooth[0, -1], smooth[-1, 0], smooth[-1, -1]) == (0, 3, 1, -2)
+    assert smooth.max() == 3
+    assert smooth.min() == -2
+    assert smooth[9:11, 29:31].mean() == pytest.approx(cells.mean(), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"class_name": "opaque"}, "no class 'opaque'; it has: naevus, melanoma, keratosis"),
+        ({"class_name": "melanoma", "method": "guess"}, "no evidence map 'guess'; there are: grad-cam, grad-cam"),
+        ({"class_name": "melanoma", "stage": 0}, "no stage 0"),
+        ({"class_name": "melanoma", "stage": 5}, "no stage 5"),
+    ],
+)
+def test_what_cannot_be_mapped_is_refused(classifier, answer, request_, message):
+    with pytest.raises(RequestError, match=message):
+        evidence_map(classifier, answer, **request_)
+
+
+def test_a_task_without_classes_has_no_maps(classifier, picture):
+    with pytest.raises(RequestError, match="it has: none"):
+        evidence_map(classifier, classifier.answer(picture(), task="retina"), "melanoma")
+
+
+def test_the_deletion_score_is_the_same_every_time(classifier, answer):
+    evidence = evidence_map(classifier, answer, "melanoma")
+    score = deletion_score(classifier, answer, evidence)
+    assert score == deletion_score(classifier, answer, evidence)
+    assert score != deletion_score(classifier, answer, evidence, seed=1)
+    assert 0 <= score.beaten <= 1
+
+
+def test_the_deletion_score_finds_the_evidence(classifier, answer, monkeypatch):
+    """A stand-in network that only looks at the marked corner loses its certainty there and nowhere else."""
+    cells = np.zeros((8, 8), np.float32)
+    cells[:2, :3] = 1
+    evidence = EvidenceMap(cells, "grad-cam", 4, "melanoma", 1.0)
+    before = next(s.probability for s in answer.scores if s.name == "melanoma")
+
+    def answer_batch(pictures, task):
+        assert task == "skin"
+        changed = [(p[:10, :16] != answer.seen[:10, :16]).any(-1).mean() for p in pictures]
+        return [_Answer(before * (1 - share)) for share in changed]
+
+    class _Answer:
+        def __init__(self, probability):
+            self.scores = [type("Score", (), {"name": "melanoma", "probability": probability})]
+
+    monkeypatch.setattr(classifier, "answer_batch", answer_batch)
+    score = deletion_score(classifier, answer, evidence)
+    assert score.fall > 0.8 * before
+    assert score.random_fall < 0.5 * before
+    assert score.beaten >= 0.9
