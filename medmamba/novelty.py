@@ -41,7 +41,7 @@ def fit(vectors: Tensor, task: np.ndarray, count: int) -> dict[str, Tensor]:
     The training pictures also set the levels; ``levels`` of held-out ones are better, see ``with_levels``.
     """
     members = [torch.from_numpy(task == number) for number in range(count)]
-    statistics = {}
+    statistics: dict[str, Tensor] = {}
     for stage, summary in enumerate(_by_stage(vectors)):
         location, scale = summary.mean(0), summary.std(0).clamp(min=1e-6)
         standard = (summary - location) / scale

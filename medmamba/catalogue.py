@@ -1,0 +1,94 @@
+"""The README of a checkpoints folder, written from the cards in it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from medmamba.checkpoints import Card, list_checkpoints
+
+FILE = "README.md"
+COLUMNS = (
+    "task",
+    "modality",
+    "test pictures",
+    "accuracy",
+    "balanced accuracy",
+    "macro AUC",
+    "calibration error",
+    "90 % sets hold",
+)
+
+
+def text(root: Path) -> str:
+    """Markdown for the checkpoints under ``root``; folders whose card cannot be read are left out."""
+    lines = [
+        "# Checkpoints",
+        "",
+        "For research and education; none of these is a medical device. This page is written from the cards by "
+        "`python -m medmamba publish`. Figures are from test pictures, with 95 % intervals;",
+        "`python -m medmamba evaluate checkpoints/NAME --data DIR` measures them again.",
+    ]
+    for card in list_checkpoints(root).values():
+        if isinstance(card, Card):
+            lines += ["", *_section(card)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(card: Card) -> Iterator[str]:
+    yield f"## {card.title}"
+    yield ""
+    yield f"`{card.name}`, version {card.version} of {card.date}, weights {card.sha256[:12]}. {card.summary}"
+    yield ""
+    yield f"**For** {card.intended_use}"
+    yield ""
+    yield "**Not for**"
+    yield ""
+    yield from (f"- {line}" for line in card.not_for)
+    yield ""
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "|---" * len(COLUMNS) + "|"
+    for task in card.layout.tasks:
+        own: Mapping[str, Any] = card.metrics.get(task.name, {})
+        cells = [_cell(own.get(name)) for name in ("accuracy", "balanced_accuracy", "auc", "ece")]
+        cells.append(_cell(own.get("prediction_sets", {}).get("coverage")))
+        yield f"| {task.name} | {task.modality} | {own.get('pictures', '-')} | {' | '.join(cells)} |"
+    yield ""
+    yield from _router_and_refusals(card.metrics)
+    yield "**Limits**"
+    yield ""
+    yield from (f"- {line}" for line in card.limits)
+    yield ""
+    yield "**Training data**"
+    yield ""
+    yield from (f"- {task.name}: {task.source} ({task.licence})" for task in card.layout.tasks)
+    yield ""
+    if card.training:
+        hours = card.training.get("seconds", 0) / 3600
+        shown, hardware = card.training.get("pictures", 0), card.training.get("hardware", "one machine")
+        yield f"**Cost** {shown:,} pictures shown in {hours:.1f} hours on {hardware}."
+        yield ""
+    yield f"**Licence of the weights** {card.licence}"
+
+
+def _router_and_refusals(metrics: Mapping[str, Any]) -> Iterator[str]:
+    router, novelty = metrics.get("router", {}), metrics.get("novelty", {})
+    if router:
+        yield f"- Sent to the right task: {_cell(router['accuracy'])}."
+        yield f"- Sent to a task of the right modality: {_cell(router['modality_accuracy'])}."
+    if novelty:
+        rates = novelty["false_refusals"]["by_modality"]
+        yield f"- Refused though of a known kind: {', '.join(f'{name} {_cell(rate)}' for name, rate in rates.items())}."
+        if novelty["wrong_task_flagged"]["all"]["value"] is not None:
+            yield f"- Refused when asked a question of another modality: {_cell(novelty['wrong_task_flagged']['all'])}."
+        for group in novelty.get("strangers_refused", {}).values():
+            kinds = ", ".join(f"{name} {_cell(rate)}" for name, rate in group.items() if name != "all")
+            yield f"- Refused, of pictures of other things: {_cell(group['all'])} ({kinds})."
+    if router or novelty:
+        yield ""
+
+
+def _cell(estimate: Mapping[str, float | None] | None) -> str:
+    """A share or an area, with its interval."""
+    if not estimate or estimate["value"] is None:
+        return "-"
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"

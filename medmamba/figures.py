@@ -1,0 +1,105 @@
+"""Figures of an evaluation: each task's confusion matrix, ROC curves and reliability, and a map of the features."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.calibration import calibration_curve
+from sklearn.manifold import TSNE
+from sklearn.metrics import ConfusionMatrixDisplay, roc_curve
+
+from medmamba import calibrate
+from medmamba.checkpoints import Card
+from medmamba.evaluate import Observed
+from medmamba.metrics import CALIBRATION_BINS
+from medmamba.tasks import Task
+
+MAPPED = 80  # pictures of each task on the map of the features
+PERPLEXITY = 30
+
+
+def draw(card: Card, seen: Mapping[str, Observed], folder: Path) -> list[Path]:
+    """Write ``<task>.png`` for each observed task with classes, and ``features.png``; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for task in card.layout.tasks:
+        if not task.classes or task.name not in seen:
+            continue
+        own = seen[task.name]
+        temperature = card.temperatures.get(task.name, 1.0)
+        probabilities = calibrate.probabilities(own.logits[:, card.layout.outputs(task.name)], temperature)
+        figure = Figure(figsize=(18, 6), layout="constrained")
+        confusion, roc, reliability = figure.subplots(1, 3)
+        _draw_confusion(confusion, task, own.labels, probabilities)
+        _draw_roc(roc, task, own.labels, probabilities)
+        _draw_reliability(reliability, own.labels, probabilities)
+        figure.suptitle(f"{task.name}: {len(own)} pictures, {card.title} {card.version}")
+        drawn.append(_write(figure, folder / f"{task.name}.png"))
+    figure = Figure(figsize=(10, 9), layout="constrained")
+    _draw_features(figure.subplots(), seen)
+    return [*drawn, _write(figure, folder / "features.png")]
+
+
+def _draw_confusion(axes: Axes, task: Task, labels: np.ndarray, probabilities: np.ndarray) -> None:
+    ConfusionMatrixDisplay.from_predictions(
+        labels,
+        probabilities.argmax(1),
+        labels=np.arange(len(task.classes)),
+        display_labels=task.class_names,
+        xticks_rotation=45,
+        cmap="cividis",
+        colorbar=False,
+        ax=axes,
+    )
+
+
+def _draw_roc(axes: Axes, task: Task, labels: np.ndarray, probabilities: np.ndarray) -> None:
+    for k, name in enumerate(task.class_names):
+        own = labels == k
+        if own.any() and not own.all():
+            false, true, _ = roc_curve(own, probabilities[:, k])
+            axes.plot(false, true, label=name)
+    axes.plot((0, 1), (0, 1), "--", color="grey")
+    axes.set(xlabel="1 - specificity", ylabel="sensitivity", aspect="equal", title="One class against the rest")
+    axes.legend(loc="lower right", fontsize="small")
+
+
+def _draw_reliability(axes: Axes, labels: np.ndarray, probabilities: np.ndarray) -> None:
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    observed, predicted = calibration_curve(right, confidence, n_bins=CALIBRATION_BINS)
+    axes.plot((0, 1), (0, 1), "--", color="grey")
+    axes.plot(predicted, observed, "o-")
+    axes.hist(
+        confidence,
+        bins=CALIBRATION_BINS,
+        range=(0, 1),
+        weights=np.full(len(confidence), 1 / len(confidence)),
+        alpha=0.3,
+    )
+    axes.set(
+        xlabel="probability given",
+        ylabel="share that was right",
+        aspect="equal",
+        title="Reliability, and share of pictures",
+    )
+
+
+def _draw_features(axes: Axes, seen: Mapping[str, Observed]) -> None:
+    chosen = {name: np.random.default_rng(0).permutation(len(own))[:MAPPED] for name, own in seen.items()}
+    features = np.concatenate([seen[name].features[rows] for name, rows in chosen.items()])
+    points = TSNE(perplexity=min(PERPLEXITY, (len(features) - 1) / 3), random_state=0).fit_transform(features)
+    start = 0
+    for number, (name, rows) in enumerate(chosen.items()):
+        x, y = points[start : start + len(rows)].T
+        axes.scatter(x, y, s=12, label=name, marker="ov^sD"[number % 5], color=f"C{number % 10}")
+        start += len(rows)
+    axes.set(xticks=[], yticks=[], title="t-SNE of the last stage's mean features")
+    axes.legend(fontsize="small")
+
+
+def _write(figure: Figure, path: Path) -> Path:
+    FigureCanvasAgg(figure).print_png(path)
+    return path

@@ -1,0 +1,232 @@
+"""``python -m medmamba publish``: from a training run's best weights to a checkpoint folder with its card.
+
+Temperatures, prediction sets, the evidence scale and the novelty thresholds come from validation pictures, the novelty
+statistics from training pictures as they are (not augmented), the metrics from test pictures. All are measured on the
+weights as they are stored, with their matrices rounded to float16.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from medmamba import calibrate, catalogue, checkpoints, evaluate, novelty
+from medmamba.checkpoints import Card
+from medmamba.classifier import ROUTER
+from medmamba.data import Split, load_split
+from medmamba.errors import CheckpointError, DataError
+from medmamba.evaluate import NOVELTY, Observed, observe
+from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.preprocess import Transform
+from medmamba.tasks import OutputLayout, Task
+from medmamba.train import TrainConfig, layout_of, read_tasks
+
+TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most
+LICENCE = (
+    "CC BY-NC-SA 4.0, since the strictest terms of the training data are non-commercial and share-alike. For research "
+    "and education; not a medical device."
+)
+INTENDED_USE = (
+    "Teaching and research: to see how a small state-space network reads pictures of these kinds, where it looks, how "
+    "sure it is, and where it fails."
+)
+NOT_FOR = (
+    "Diagnosis, triage, screening or any other decision about a patient: it is not a medical device.",
+    "Pictures of other kinds than those listed, and conditions that are not among a task's classes.",
+    "Commercial use, which the terms of the training data exclude.",
+)
+LIMITS = (
+    "Test pictures come from the same sources as the training pictures; expect lower figures elsewhere.",
+    "The pictures carry no patient numbers, so that the intervals are too narrow where one patient gave several.",
+    "The pictures carry no age, sex or skin tone, so that differences between such groups could not be measured.",
+    "The novelty score refuses about one in twenty pictures of the known kinds, more where the device is unlike those "
+    "of the training pictures, and lets some pictures of other things pass.",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("run", type=Path, help="folder of a training run, with its best.pt")
+    parser.add_argument(
+        "--tasks", type=Path, required=True, metavar="RECIPE", help="the recipe that the run was trained on"
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data that it was trained on")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="the checkpoint's folder; named after it"
+    )
+    parser.add_argument("--version", default="1", dest="release", help="(default: %(default)s)")
+    parser.add_argument("--hardware", default="2 CPU cores", help="what it was trained on (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Calibrate, measure and write the checkpoint, and rewrite the README of the folder that it stands in."""
+    best = _read_best(arguments.run)
+    tasks = read_tasks(arguments.tasks)
+    layout, size = layout_of(tasks), int(best["config"]["size"])
+    model = _stored_precision(best, layout)
+
+    def splits(name: str) -> Iterator[tuple[Task, Split]]:
+        for task in tqdm(tasks, desc=name, unit="tasks"):
+            if len(split := load_split(arguments.data, task, name, size, arguments.run / "squares")):
+                yield task, split
+
+    card = Card(
+        name=arguments.out.name,
+        title=_title(best, layout),
+        version=arguments.release,
+        date=date.today().isoformat(),
+        config=model.config,
+        transform=Transform(size),
+        layout=layout,
+        summary=_summary(model, layout, size),
+        intended_use=INTENDED_USE,
+        not_for=NOT_FOR,
+        limits=LIMITS + tuple(f"{task.name}: {task.caveat}" for task in tasks),
+        licence=LICENCE,
+        training=_training(best, arguments),
+    )
+    validation = {task.name: observe(model, card.transform, split) for task, split in splits("val")}
+    card = calibrated(card, validation)
+    training = {task.name: observe(model, card.transform, _some(split)) for task, split in splits("train")}
+    card, statistics = with_novelty(card, training, validation)
+    test = {task.name: observe(model, card.transform, split) for task, split in splits("test")}
+    found = evaluate.measure(card, statistics, test)
+    found[NOVELTY]["strangers_refused"] = evaluate.measure_strangers(card, model, statistics)
+    card = checkpoints.save(
+        arguments.out, replace(card, metrics=found), model, statistics, golden_input(card.transform)
+    )
+    checkpoints.load(arguments.out)
+    print(evaluate.table(card, found))
+    (arguments.out.parent / catalogue.FILE).write_text(catalogue.text(arguments.out.parent), encoding="utf-8")
+    return 0
+
+
+def calibrated(card: Card, validation: dict[str, Observed]) -> Card:
+    """The card with temperatures, prediction sets and evidence scales from validation pictures.
+
+    Raises:
+        DataError: a task with classes has no validation pictures.
+    """
+    layout = card.layout
+    temperatures, sets, scales = {}, {}, {}
+    for task in (t for t in layout.tasks if t.classes):
+        if task.name not in validation:
+            raise DataError(f"The task {task.name} has no validation pictures, so that it cannot be calibrated.")
+        seen, outputs = validation[task.name], layout.outputs(task.name)
+        logits = seen.logits[:, outputs]
+        temperatures[task.name] = round(calibrate.temperature(logits, seen.labels), 4)
+        probabilities = calibrate.probabilities(logits, temperatures[task.name])
+        sets[task.name] = calibrate.set_threshold(probabilities, seen.labels)
+        of_predicted = seen.evidence[:, :, outputs][np.arange(len(seen)), :, logits.argmax(1)]
+        scales[task.name] = round(calibrate.evidence_scale(of_predicted), 4)
+    if layout.routed:
+        routed = [name for name in layout.routed if name in validation]
+        logits = np.concatenate([validation[name].logits[:, layout.router] for name in routed])
+        truth = np.concatenate([np.full(len(validation[name]), layout.route(name)) for name in routed])
+        temperatures[ROUTER] = round(calibrate.temperature(logits, truth), 4)
+    return replace(card, temperatures=temperatures, prediction_sets=sets, evidence_scale=scales)
+
+
+def with_novelty(
+    card: Card, training: dict[str, Observed], validation: dict[str, Observed]
+) -> tuple[Card, dict[str, Tensor]]:
+    """The card with thresholds, and the statistics behind the score, for the tasks that uploads can be sent to."""
+    names = card.layout.routed or tuple(task.name for task in card.layout.tasks)
+    missing = [name for name in names if name not in training or name not in validation]
+    if missing:
+        raise DataError(f"No training or no validation pictures for the novelty score of: {', '.join(missing)}.")
+
+    def together(seen: dict[str, Observed]) -> tuple[Tensor, np.ndarray]:
+        numbers = np.repeat(np.arange(len(names)), [len(seen[name]) for name in names])
+        return torch.cat([seen[name].vectors for name in names]), numbers
+
+    statistics = novelty.fit(*together(training), len(names))
+    statistics = novelty.with_levels(statistics, *together(validation))
+    limits = novelty.thresholds(statistics, *together(validation))
+    return replace(card, novelty={n: round(limit, 4) for n, limit in zip(names, limits, strict=True)}), statistics
+
+
+def golden_input(transform: Transform, seed: int = 0) -> Tensor:
+    """Two smooth made-up pictures, normalised (2, 3, size, size): no picture of any data set is given away."""
+    coarse = torch.rand(2, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
+    return transform.normalise(F.interpolate(coarse, size=(transform.size, transform.size), mode="bicubic").clamp(0, 1))
+
+
+def _read_best(folder: Path) -> dict[str, Any]:
+    try:
+        return torch.load(folder / "best.pt", weights_only=True, map_location="cpu")
+    except OSError as error:
+        raise CheckpointError(f"The run {folder.name} has no readable best.pt; train it first.") from error
+
+
+def _stored_precision(best: dict[str, Any], layout: OutputLayout) -> MedMamba:
+    """The trained network with its matrices rounded as ``checkpoints.save`` stores them."""
+    model = MedMamba(MedMambaConfig.variant(best["config"]["variant"], layout.num_outputs), drop_path=0.0)
+    checkpoints.load_strictly(model, {k: v.half().float() if v.ndim > 1 else v for k, v in best["model"].items()})
+    return model.eval().requires_grad_(False)
+
+
+def _some(split: Split) -> Split:
+    """At most ``TRAINING_PICTURES`` of a split, the same ones every time."""
+    chosen = np.random.default_rng(0).permutation(len(split))[:TRAINING_PICTURES]
+    return Split(split.squares[chosen], split.labels[chosen])
+
+
+def _title(best: dict[str, Any], layout: OutputLayout) -> str:
+    return f"MedMamba-{best['config']['variant']} {'generalist' if layout.routed else layout.tasks[0].name}"
+
+
+def _summary(model: MedMamba, layout: OutputLayout, size: int) -> str:
+    millions = sum(p.numel() for p in model.parameters()) / 1e6
+    questions = [task for task in layout.tasks if task.classes]
+    network = f"A network of {millions:.1f} million parameters, trained on real pictures of {size} x {size} pixels"
+    if not layout.routed:
+        return f"{network}, that answers one question: {questions[0].question}"
+    modalities = {task.modality for task in layout.tasks}
+    return (
+        f"{network}, that recognises {len(modalities)} modalities and answers {len(questions)} questions within them."
+    )
+
+
+def _training(best: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Cost and command of the run and of those that it started from, first one first."""
+    phases: list[dict[str, Any]] = []
+    state: dict[str, Any] | None = best
+    while state:
+        config = state["config"]
+        settings = [
+            f"--{name.replace('_', '-')} {config[name]}"
+            for name, of in TrainConfig.__dataclass_fields__.items()
+            if name not in ("tasks", "data", "out", "start_from") and config.get(name) not in (None, str(of.default))
+        ]
+        phases.insert(
+            0,
+            {
+                "size": int(config["size"]),
+                "pictures": state["pictures"],
+                "seconds": round(state["seconds"]),
+                "settings": " ".join(settings),
+            },
+        )
+        before = Path(config.get("start_from", "None"))
+        state = _read_best(before.parent) if before.is_file() else None
+    return {
+        "command": f"python -m medmamba train --tasks {_relative(arguments.tasks)} --data DIR --out RUN",
+        "phases": phases,
+        "pictures": sum(phase["pictures"] for phase in phases),
+        "seconds": sum(phase["seconds"] for phase in phases),
+        "hardware": arguments.hardware,
+    }
+
+
+def _relative(path: Path) -> str:
+    """A path as it would be typed in the repository, without anything of this machine."""
+    return "/".join(path.parts[-3:])
