@@ -28,6 +28,7 @@ from medmamba.scan.threads import share_out
 WIDEST_BLOCK = 48  # channels; measured best on AVX-512 and AVX2 (docs/log.md)
 CHUNK = 16  # steps between two kept states in the backward pass
 LOG2E = np.float32(math.log2(math.e))
+ROUNDER = np.float32(1.5 * 2**23)  # added to a small float32, it leaves the nearest whole number in the last bits
 
 
 def _fit(function: Callable[..., Any], low: float, high: float, degree: int) -> tuple[np.float32, ...]:
@@ -46,12 +47,12 @@ L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10 = _fit(
 @numba.njit(nogil=True, fastmath={"contract"})
 def exp2(x: Any) -> Any:
     """2**x for any float32, relative error under 3e-7; below the smallest normal number it stays there."""
-    x = min(max(x, np.float32(-126.0)), np.float32(127.0))
-    whole = np.floor(x + np.float32(0.5))
-    r = x - whole
-    fraction = ((((E5 * r + E4) * r + E3) * r + E2) * r + E1) * r + E0
-    scale = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
-    return fraction * scale
+    x = min(max(x, np.float32(-125.0)), np.float32(127.0))
+    shifted = x + ROUNDER
+    r = x - (shifted - ROUNDER)
+    fraction = np.float32(((((E5 * r + E4) * r + E3) * r + E2) * r + E1) * r + E0)
+    exponent = np.int32(np.float32(shifted).view(np.int32) << np.int32(23))
+    return np.int32(fraction.view(np.int32) + exponent).view(np.float32)
 
 
 @numba.njit(nogil=True, fastmath={"contract"})
