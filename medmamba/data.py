@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -105,13 +106,13 @@ def _from_medmnist(path: Path, split: str, size: int) -> Split:
     if not path.is_file():
         raise DataError(f"There is no file {path.name}; MedMNIST files come from medmnist.com.")
     transform = Transform(size)
-    with np.load(path) as arrays:  # never unpickles: allow_pickle is off
-        try:
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:  # never unpickles: allow_pickle is off
             pictures, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-        except KeyError as error:
-            raise DataError(
-                f"{path.name} is not a MedMNIST file: it has no {split}_images and {split}_labels."
-            ) from error
+    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        raise DataError(
+            f"{path.name} is damaged or not a MedMNIST file: {split}_images and {split}_labels cannot be read."
+        ) from error
     if pictures.ndim == 3:
         pictures = np.repeat(pictures[..., None], 3, axis=-1)
     return Split(np.stack([transform.to_square(p) for p in pictures]), labels.reshape(-1).astype(np.int64))

@@ -51,7 +51,7 @@ def test_grad_cam_of_an_earlier_stage_is_its_definition(classifier, answer, stag
     np.testing.assert_allclose(got, want, atol=1e-5 + 1e-4 * np.abs(want).max())
 
 
-@pytest.mark.parametrize(("method", "stage"), product(METHODS, (1, 2, 3, 4)))
+@pytest.mark.parametrize(("method", "stage"), list(product(METHODS, (1, 2, 3, 4))))
 def test_every_method_maps_every_stage(classifier, answer, method, stage):
     evidence = evidence_map(classifier, answer, "melanoma", method, stage)
     side = {1: 16, 2: 8, 3: 4, 4: 2}[stage]

@@ -1,0 +1,90 @@
+"""Random changes: none that a task does not allow, and the same ones for the same seed."""
+
+import pytest
+import torch
+
+from medmamba.augment import BRIGHTNESS, Augmenter
+from medmamba.tasks import Augmentation, Task
+
+
+def augmenter(*limits):
+    return Augmenter.of(tuple(Task("", "", "", (), "", "", "", augmentation=a) for a in limits))
+
+
+def changed(augmentation, pictures, size=32, seed=0):
+    task = torch.zeros(len(pictures), dtype=torch.long)
+    return augmenter(augmentation)(pictures, task, size, torch.Generator().manual_seed(seed))
+
+
+def corners(pictures):
+    """Mean of the four quarters: (batch, top or bottom, left or right)."""
+    return pictures.mean(1).unflatten(2, (2, -1)).unflatten(1, (2, -1)).mean((2, 4))
+
+
+@pytest.fixture
+def bright_top_left():
+    pictures = torch.full((400, 3, 40, 40), 0.2)
+    pictures[:, :, :20, :20] = 0.8
+    return pictures
+
+
+def where_bright(pictures):
+    """For each picture, whether the bright corner is at the bottom, and whether at the right."""
+    brightest = corners(pictures).flatten(1).argmax(1)
+    return brightest >= 2, brightest % 2 == 1
+
+
+@pytest.mark.parametrize("flips", ["", "h", "v", "hv"])
+def test_flips_happen_only_where_allowed(bright_top_left, flips):
+    bottom, right = where_bright(changed(Augmentation(flips=flips), bright_top_left))
+    for allowed, share in (("h" in flips, right.float().mean()), ("v" in flips, bottom.float().mean())):
+        assert 0.4 < share < 0.6 if allowed else share == 0
+
+
+def test_each_picture_keeps_to_the_limits_of_its_own_task(bright_top_left):
+    task = torch.arange(400) % 2
+    change = augmenter(Augmentation(), Augmentation(flips="h"))
+    _, right = where_bright(change(bright_top_left, task, 32, torch.Generator().manual_seed(0)))
+    assert not right[task == 0].any()
+    assert 0.35 < right[task == 1].float().mean() < 0.65
+
+
+def test_rotation_keeps_to_its_angle():
+    """A bright half stays on its side up to 30 degrees: of its edge, only the ends come near the corners."""
+    pictures = torch.zeros(200, 3, 64, 64)
+    pictures[..., :32] = 1
+    still = changed(Augmentation(), pictures)
+    turned = changed(Augmentation(rotation=30.0), pictures)
+    lean = lambda batch: (batch[:, 0, :8].mean((1, 2)) - batch[:, 0, -8:].mean((1, 2))).abs()  # noqa: E731
+    assert lean(still).max() < 0.01  # upright: top and bottom are alike
+    assert lean(turned).max() > 0.2
+    assert (turned[..., :4].mean((1, 2, 3)) > turned[..., -4:].mean((1, 2, 3))).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_values_stay_between_zero_and_one(level):
+    noise = (torch.rand(50, 3, 24, 24) < level).float()
+    out = changed(Augmentation("hv", 180.0, 0.5), noise, size=20)
+    assert out.shape == (50, 3, 20, 20)
+    assert out.min() >= 0
+    assert out.max() <= 1
+
+
+def test_colours_move_apart_only_where_allowed():
+    grey = torch.full((100, 3, 16, 16), 0.5)
+    plain, coloured = changed(Augmentation(), grey), changed(Augmentation(colour=0.2), grey)
+    spread = lambda batch: batch.mean((2, 3)).std(1)  # noqa: E731
+    assert spread(plain).max() < 1e-6
+    assert spread(coloured).mean() > 0.02
+    assert (plain - 0.5).abs().max() <= 0.5 * BRIGHTNESS + 1e-6
+
+
+def test_a_seed_gives_the_same_changes_again():
+    pictures, limits = torch.rand(8, 3, 24, 24), Augmentation("hv", 20.0, 0.1)
+    assert torch.equal(changed(limits, pictures, seed=3), changed(limits, pictures, seed=3))
+    assert not torch.equal(changed(limits, pictures, seed=3), changed(limits, pictures, seed=4))
+
+
+def test_pictures_change_each_in_its_own_way():
+    out = changed(Augmentation(), torch.rand(1, 3, 24, 24).expand(8, -1, -1, -1))
+    assert all(not torch.equal(out[0], other) for other in out[1:])

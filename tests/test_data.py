@@ -1,0 +1,176 @@
+"""Folders and MedMNIST files -> squares and labels."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medmamba import data
+from medmamba.data import UNLABELLED, load_split, picture_paths
+from medmamba.errors import DataError, ImageError
+from medmamba.tasks import ClassName, Task
+
+
+def task_of(*classes, **fields):
+    names = tuple(ClassName(c, c) for c in classes)
+    return Task("skin", "dermatoscopy", "Which?", names, "made up", "none", "none", **fields)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """skin/{train,val}/{b,a,c}: pictures of one grey, which is the number of their class times 50."""
+
+    def make(classes=("b", "a", "c"), splits=("train", "val"), count=2):
+        for split in splits:
+            for number, name in enumerate(classes):
+                for i in range(count + number):
+                    path = tmp_path / "skin" / split / name / f"{i}.png"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(np.full((20, 30), 50 * number, np.uint8)).save(path)
+        return tmp_path
+
+    return make
+
+
+@pytest.fixture
+def medmnist(tmp_path):
+    """A file as MedMNIST's: labels in a column, pictures grey or coloured."""
+
+    def make(colour):
+        shape = (4, 28, 28, 3) if colour else (4, 28, 28)
+        pictures = np.arange(4, dtype=np.uint8).reshape(4, *[1] * (len(shape) - 1)) * np.ones(shape, np.uint8) * 10
+        arrays = {f"{s}_images": pictures for s in ("train", "val", "test")}
+        labels = np.array([[1], [0], [2], [1]], np.uint8)
+        np.savez(tmp_path / "skin.npz", **arrays, **{f"{s}_labels": labels for s in ("train", "val", "test")})
+        return tmp_path
+
+    return make
+
+
+def test_a_folder_of_class_folders(tree):
+    split = load_split(tree(), task_of("b", "a", "c"), "train", 16)
+    assert split.squares.shape == (9, 16, 16, 3)
+    assert split.squares.dtype == np.uint8
+    assert split.labels.tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 2]
+    assert split.labels.dtype == np.int64
+    assert (split.squares == 50 * split.labels[:, None, None, None]).all()  # the task's order, not the alphabet's
+    assert len(split) == 9
+
+
+def test_the_listing_is_in_the_order_of_the_labels(tree):
+    root = tree()
+    paths = picture_paths(root, task_of("b", "a", "c"), "val")
+    assert [str(p.relative_to(root / "skin")) for p in paths[:3]] == ["val/b/0.png", "val/b/1.png", "val/a/0.png"]
+
+
+def test_a_task_without_classes_takes_every_folder(tree):
+    split = load_split(tree(), task_of(), "train", 16)
+    assert len(split) == 9
+    assert (split.labels == UNLABELLED).all()
+
+
+def test_an_absent_split_is_empty(tree):
+    split = load_split(tree(), task_of("b", "a", "c"), "test", 16)
+    assert len(split) == 0
+    assert split.squares.shape == (0, 16, 16, 3)
+
+
+def test_an_absent_task_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="no folder for the task skin"):
+        load_split(tmp_path, task_of("a"), "train", 16)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (("a", "b"), r"missing \[\], unknown \['c'\]"),
+        (("a", "b", "c", "d"), r"missing \['d'\], unknown \[\]"),
+        (("a", "B", "c"), r"missing \['B'\], unknown \['b'\]"),
+    ],
+)
+def test_wrong_class_folders_are_named(tree, classes, message):
+    with pytest.raises(DataError, match=message):
+        load_split(tree(), task_of(*classes), "train", 16)
+
+
+def test_a_file_that_is_no_picture_is_an_error(tree):
+    root = tree()
+    (root / "skin" / "train" / "a" / "broken.png").write_bytes(b"not a picture")
+    with pytest.raises(ImageError):
+        load_split(root, task_of("b", "a", "c"), "train", 16)
+
+
+def test_the_cache_is_used_again(tree, tmp_path, monkeypatch):
+    root, cache, task = tree(), tmp_path / "cache", task_of("b", "a", "c")
+    first = load_split(root, task, "train", 16, cache)
+    assert len(list(cache.iterdir())) == 1
+    monkeypatch.setattr(data.images, "read", None)
+    again = load_split(root, task, "train", 16, cache)
+    assert np.array_equal(again.squares, first.squares)
+    assert np.array_equal(again.labels, first.labels)
+
+
+def test_the_cache_is_not_used_for_other_pictures_splits_or_sizes(tree, tmp_path):
+    root, cache, task = tree(), tmp_path / "cache", task_of("b", "a", "c")
+    load_split(root, task, "train", 16, cache)
+    load_split(root, task, "train", 20, cache)
+    load_split(root, task, "val", 16, cache)
+    assert len(list(cache.iterdir())) == 3
+    (root / "skin" / "train" / "a" / "0.png").unlink()
+    assert len(load_split(root, task, "train", 16, cache)) == 8
+
+
+def test_a_cache_half_written_is_not_taken_for_whole(tree, tmp_path, monkeypatch):
+    root, cache, task = tree(), tmp_path / "cache", task_of("b", "a", "c")
+
+    def killed(path, squares):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            load_split(root, task, "train", 16, cache)
+    assert len(load_split(root, task, "train", 16, cache)) == 9
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_medmnist_file(medmnist, colour):
+    split = load_split(medmnist(colour), task_of("a", "b", "c", npz="skin.npz"), "val", 32)
+    assert split.squares.shape == (4, 32, 32, 3)
+    assert split.labels.tolist() == [1, 0, 2, 1]
+    assert split.squares[:, 5, 5, 2].tolist() == [0, 10, 20, 30]
+
+
+def test_an_absent_medmnist_file_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"no file skin\.npz"):
+        load_split(tmp_path, task_of("a", npz="skin.npz"), "train", 16)
+
+
+def test_another_npz_file_is_an_error(tmp_path):
+    np.savez(tmp_path / "skin.npz", pictures=np.zeros(3))
+    with pytest.raises(DataError, match="train_images and train_labels cannot be read"):
+        load_split(tmp_path, task_of("a", npz="skin.npz"), "train", 16)
+
+
+def test_a_damaged_npz_file_is_an_error(medmnist):
+    path = medmnist(colour=False) / "skin.npz"
+    whole = path.read_bytes()
+    for damaged in (b"", b"damaged", whole[:100], whole[:-50]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="not a MedMNIST file"):
+            load_split(path.parent, task_of("a", npz="skin.npz"), "train", 16)
+
+
+def test_a_single_array_is_an_error(tmp_path):
+    with (tmp_path / "skin.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(DataError, match="not a MedMNIST file"):
+        load_split(tmp_path, task_of("a", npz="skin.npz"), "train", 16)
+
+
+@pytest.mark.shared_data
+def test_real_pictures(shared_data):
+    pneumonia = task_of("normal", "pneumonia", npz="pneumoniamnist/pneumoniamnist.npz")
+    split = load_split(shared_data, pneumonia, "test", 28)
+    assert np.bincount(split.labels).tolist() == [234, 390]  # as published
+    assert split.squares.shape == (624, 28, 28, 3)
