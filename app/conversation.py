@@ -42,19 +42,19 @@ class Wish:
         if not isinstance(data, dict):
             raise RequestError("The request is not an object.")
         question = Question(
-            token=_field(data, "token", str),
-            frame=_field(data, "frame", int, 0),
-            task=_field(data, "task", str, None),
-            checkpoint=_field(data, "checkpoint", str, None),
+            token=field(data, "token", str),
+            frame=field(data, "frame", int, 0),
+            task=field(data, "task", str, None),
+            checkpoint=field(data, "checkpoint", str, None),
         )
         return cls(
             question,
-            request=_field(data, "request", int, 0),
-            class_name=_field(data, "className", str, None),
-            method=_field(data, "method", str, "grad-cam"),
-            stage=_field(data, "stage", int, LAST_STAGE),
-            anyway=_field(data, "anyway", bool, False),
-            texts=texts_for(_field(data, "language", str, "en")),
+            request=field(data, "request", int, 0),
+            class_name=field(data, "className", str, None),
+            method=field(data, "method", str, "grad-cam"),
+            stage=field(data, "stage", int, LAST_STAGE),
+            anyway=field(data, "anyway", bool, False),
+            texts=texts_for(field(data, "language", str, "en")),
         )
 
 
@@ -99,21 +99,30 @@ def _map(service: Service, wish: Wish, analysis: Analysis) -> EvidenceMap:
 
 
 def _guarded(data: Any, steps: Callable[[Wish], Iterator[Step]]) -> Iterator[Step]:
-    """The page's one place where an exception becomes a sentence on the screen."""
     request, texts = 0, texts_for("en")
     try:
         wish = Wish.from_page(data)
         request, texts = wish.request, wish.texts
         yield from steps(wish)
-    except MedMambaError as error:
-        yield {"request": request, "progress": "done", "error": texts.term(str(error))}, None
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]  # without the exception's text, which may quote a file
-        logger.error("unexpected %s at %s:%s", type(error).__name__, where.name, where.lineno)
-        yield {"request": request, "progress": "done", "error": texts("error.unexpected")}, None
+        yield {"request": request, "progress": "done", "error": sentence(error, texts)}, None
 
 
-def _field(data: dict[str, Any], name: str, kind: type, *default: Any) -> Any:
+def sentence(error: Exception, texts: Texts) -> str:
+    """The page's one place where an exception becomes a sentence on the screen; a fault of ours is logged."""
+    if isinstance(error, MedMambaError):
+        return texts.term(str(error))
+    where = traceback.extract_tb(error.__traceback__)[-1]  # without the exception's text, which may quote a file
+    logger.error("unexpected %s at %s:%s", type(error).__name__, where.name, where.lineno)
+    return texts("error.unexpected")
+
+
+def field(data: dict[str, Any], name: str, kind: type, *default: Any) -> Any:
+    """A field of what the browser sent, held to its kind.
+
+    Raises:
+        RequestError: it is missing and has no default, or it is something else.
+    """
     value = data.get(name)
     if value is None and default:
         return default[0]

@@ -129,14 +129,20 @@ def _tasks(analysis: Analysis, texts: Texts) -> str:
     return f'<label class="mm-field">{escape(texts("answer.other"))}{choice}</label>'
 
 
-def _band(analysis: Analysis, texts: Texts) -> str:
+def band_words(analysis: Analysis, texts: Texts) -> str:
+    """The probabilities in words; empty for a task without classes."""
     band = analysis.answer.band
-    assert band is not None, "a task with classes has a band"
+    if band is None:
+        return ""
     labels = dict(zip(("first", "second"), (texts.term(label) for label in band.labels), strict=False))
-    words = texts(f"answer.band.{band.kind}", **labels)
+    return texts(f"answer.band.{band.kind}", **labels)
+
+
+def _band(analysis: Analysis, texts: Texts) -> str:
+    kind = analysis.answer.band.kind if analysis.answer.band else ""
     note = texts("answer.bandNote", share=percent(analysis.card.bands["likely"]))
     return (
-        f'<p class="mm-band mm-band-{band.kind}" role="status"><strong>{escape(words)}</strong>'
+        f'<p class="mm-band mm-band-{kind}" role="status"><strong>{escape(band_words(analysis, texts))}</strong>'
         f"<small>{escape(note)}</small></p>"
     )
 

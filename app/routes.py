@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from app import frames, texts
+from app import archive, frames, texts
 from app.service import Service
 from medmamba.errors import MedMambaError
 
@@ -29,6 +29,16 @@ def add_routes(server: FastAPI, service: Service, upload_bytes: int) -> None:
         if not data:
             return _sentence("The file is empty.", 422)
         return PlainTextResponse(service.hold(data), headers=PRIVATE)
+
+    @server.post("/archives")
+    async def unpack(request: Request) -> Response:
+        """The bytes of a ZIP; answers with the name and the token of every file in it."""
+        data = await request.body()
+        try:
+            held = await run_in_threadpool(lambda: [[name, service.hold(file)] for name, file in archive.entries(data)])
+        except MedMambaError as error:
+            return _sentence(str(error), 422)
+        return JSONResponse(held, headers=PRIVATE)
 
     @server.get("/pictures/{token}/{frame}")
     async def samples(token: str, frame: int) -> Response:

@@ -5,10 +5,10 @@ import gradio as gr
 from app import api
 from app.mount import mounted
 from app.service import Service
-from app.tabs import classify
+from app.tabs import batch, classify
 from app.texts import languages, texts_for
 
-TABS = ("tab.classify", "tab.batch", "tab.models")
+TABS = ("tab.classify", "tab.batch")
 
 
 def translations() -> gr.I18n:
@@ -21,8 +21,10 @@ def build_app(service: Service) -> gr.Blocks:
     i18n = translations()
     with gr.Blocks(title="MedMamba", analytics_enabled=False, delete_cache=(60, 600), fill_width=True) as page:
         mounted("header", "mountHeader", value={code: texts_for(code)("language.name") for code in languages()})
-        with gr.Tabs(elem_id="mm-tabs"), gr.Tab(i18n("tab.classify")):
-            classify.build(service)
+        with gr.Tabs(elem_id="mm-tabs"):
+            for key, tab in zip(TABS, (classify, batch), strict=True):
+                with gr.Tab(i18n(key)):
+                    tab.build(service)
         mounted("strip", "mountStrip")
         api.build(service)
     return page

@@ -1,5 +1,6 @@
 // The page: joins the viewer, the cases and the server. Gradio's gr.HTML components call the mount functions.
 
+import { Batch } from "./batch.js";
 import { Cases } from "./cases.js";
 import { icon } from "./icons.js";
 import { language, mountHeader as fillHeader, showHelp } from "./page.js";
@@ -91,6 +92,14 @@ export async function mountViewer(element, trigger, watch, props) {
 
 export async function mountHeader(element, trigger, watch, props) {
   await fillHeader(element, await page.ready, props.value);
+}
+
+export async function mountBatch(element, trigger, watch, props) {
+  const words = await page.ready;
+  const batch = new Batch(element.querySelector(".mm-batch"), words, (request, tokens) =>
+    trigger("run", { request, tokens, language: words.language, checkpoint: question.checkpoint }),
+  );
+  watch("value", () => batch.receive(props.value));
 }
 
 export async function mountStrip(element) {

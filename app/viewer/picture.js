@@ -1,6 +1,6 @@
 // A frame of a picture: its samples at full depth, and their rendering through a window.
 //
-// The formulas are those of medmamba/picture.py (PS3.3 C.11.2.1.2): value = sample * slope + intercept -> share of white
+// The formulas are those of medmamba/images/picture.py (PS3.3 C.11.2.1.2): value = sample * slope + intercept -> share of white
 // -> one inversion -> 8 bit. Colour pictures go through the same window, channel by channel.
 
 export class Picture {

@@ -8,14 +8,19 @@ export function address(path) {
 
 // Sends a file's bytes, without its name; resolves to the token it is held under.
 export async function hold(file) {
-  const response = await fetch(address("pictures"), {
-    method: "POST",
-    headers: { "content-type": "application/octet-stream" },
-    body: file,
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(text);
-  return text;
+  return (await send("pictures", file)).text();
+}
+
+// Sends a ZIP; resolves to [name, token] of every file in it.
+export async function unpack(file) {
+  return (await send("archives", file)).json();
+}
+
+async function send(path, file) {
+  const headers = { "content-type": "application/octet-stream" };
+  const response = await fetch(address(path), { method: "POST", headers, body: file });
+  if (!response.ok) throw new Error(await response.text());
+  return response;
 }
 
 export async function texts(language) {

@@ -20,8 +20,9 @@ from app.main import build_server
 from app.service import Service
 from app.settings import Settings
 from app.store import PictureStore
-from medmamba import checkpoints, guard, metrics, novelty
+from medmamba import checkpoints, metrics, novelty
 from medmamba.checkpoints import Card
+from medmamba.images import guard
 from medmamba.model import MedMamba, MedMambaConfig
 from medmamba.preprocess import Transform
 from medmamba.tasks import ClassName, OutputLayout, Task

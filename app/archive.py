@@ -1,0 +1,52 @@
+"""A ZIP of pictures, opened in memory: bounded in entries and in bytes, whatever its directory claims."""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from medmamba.errors import ImageError
+from medmamba.images.limits import MAX_BYTES, MAX_INFLATED
+
+MAX_ENTRIES = 500
+TOO_MUCH = f"The archive unpacks to more than {MAX_INFLATED >> 20} MB, or one of its files is too large. Split it."
+SKIPPED = ("__MACOSX", ".DS_Store", "Thumbs.db", "DICOMDIR")
+
+
+def entries(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """(name without folders, bytes) of every file in the archive, in its order. Nothing touches the disk.
+
+    Raises:
+        ImageError: it is no ZIP, is encrypted or damaged, or holds too much.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            wanted = [info for info in archive.infolist() if _is_wanted(info)]
+            if len(wanted) > MAX_ENTRIES:
+                raise ImageError(f"The archive holds more than {MAX_ENTRIES} files. Split it.")
+            if sum(info.file_size for info in wanted) > MAX_INFLATED:
+                raise ImageError(TOO_MUCH)
+            left = MAX_INFLATED
+            for info in wanted:
+                if info.flag_bits & 1:
+                    raise ImageError("The archive is encrypted. Unpack it and choose the pictures.")
+                content = _read(archive, info, min(left, MAX_BYTES))
+                left -= len(content)
+                yield PurePosixPath(info.filename.replace("\\", "/")).name, content
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, RuntimeError, OSError):
+        raise ImageError("The archive is damaged, or packed in a way that is not read. Pack it again as ZIP.") from None
+
+
+def _is_wanted(info: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(info.filename.replace("\\", "/")).parts
+    return not info.is_dir() and bool(parts) and not any(part in SKIPPED or part.startswith("._") for part in parts)
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    """The bytes of an entry; stops as soon as there are more than allowed."""
+    with archive.open(info) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ImageError(TOO_MUCH)
+    return content

@@ -1,0 +1,254 @@
+// Many files: sends them a few at a time, fills a table, and writes it as CSV or JSON. Names never leave the browser.
+
+import { icon } from "./icons.js";
+import { hold, unpack } from "./server.js";
+
+const TOGETHER = 4; // files in one request
+const COLUMNS = ["number", "picture", "name", "modality", "class", "probability", "words", "notes"];
+const SORTABLE = { name: (row) => row.name.toLowerCase(), modality: (row) => row.modalityWords ?? "",
+  class: (row) => row.classWords ?? "", probability: (row) => row.probability ?? -1, words: (row) => row.bandWords ?? "",
+  notes: (row) => row.error ?? "", number: (row) => row.number };
+
+export class Batch {
+  // send(request, tokens) asks the server; its messages come to receive().
+  constructor(element, words, send) {
+    Object.assign(this, { element, words, send, rows: [], running: false, order: { by: "number", down: false } });
+    this.waiting = new Map();
+    this.requests = 0;
+    this.build();
+  }
+
+  part(name) {
+    return this.element.querySelector(`[data-part="${name}"]`);
+  }
+
+  build() {
+    const { words } = this;
+    const heads = COLUMNS.map((column) => {
+      const text = words[`batch.${column}`];
+      return `<th scope="col">${column in SORTABLE ? `<button type="button" data-sort="${column}">${text}</button>` : text}</th>`;
+    });
+    this.element.innerHTML = `
+      <div class="mm-drop">
+        <p class="mm-drop-title">${words["batch.title"]}</p>
+        <p class="mm-drop-hint">${words["batch.hint"]}</p>
+        <p class="mm-drop-buttons">
+          <button type="button" class="mm-primary" data-do="choose">${icon("open")}${words["batch.choose"]}</button>
+          <button type="button" data-do="folder">${icon("open")}${words["batch.folder"]}</button>
+        </p>
+        <input type="file" data-part="files" multiple hidden aria-label="${words["batch.choose"]}">
+        <input type="file" data-part="folder" webkitdirectory hidden aria-label="${words["batch.folder"]}">
+      </div>
+      <p class="mm-error" data-part="error" role="alert" hidden></p>
+      <div class="mm-line" data-part="bar" hidden>
+        <progress data-part="progress" aria-label="${words["batch.progress"]}"></progress>
+        <span data-part="count" role="status"></span>
+        <button type="button" data-do="cancel">${words["batch.cancel"]}</button>
+        <span class="mm-line mm-end">
+          <button type="button" data-do="csv">CSV</button>
+          <button type="button" data-do="json">JSON</button>
+          <button type="button" data-do="clear">${words["batch.clear"]}</button>
+        </span>
+      </div>
+      <div class="mm-table" data-part="table" hidden tabindex="0" role="region" aria-label="${words["batch.table"]}">
+        <table><thead><tr>${heads.join("")}</tr></thead><tbody></tbody></table>
+      </div>`;
+    this.element.addEventListener("click", (event) => {
+      const { do: action, sort } = event.target.closest("[data-do], [data-sort]")?.dataset ?? {};
+      if (sort) this.sort(sort);
+      const acts = {
+        choose: () => this.part("files").click(),
+        folder: () => this.part("folder").click(),
+        cancel: () => this.cancel(),
+        clear: () => this.clear(),
+        csv: () => save("medmamba.csv", "text/csv", this.csv()),
+        json: () => save("medmamba.json", "application/json", this.json()),
+      };
+      acts[action]?.();
+    });
+    this.element.addEventListener("change", (event) => {
+      if (event.target.type !== "file") return;
+      this.run([...event.target.files]);
+      event.target.value = "";
+    });
+    document.addEventListener("drop", (event) => {
+      if (!this.element.offsetParent) return;
+      event.preventDefault();
+      this.run([...event.dataTransfer.files]);
+    });
+    document.addEventListener("dragover", (event) => this.element.offsetParent && event.preventDefault());
+  }
+
+  // Files one after the other: an archive becomes its entries; a few wait together for one answer.
+  async run(files) {
+    if (this.running || !files.length) return;
+    this.running = true;
+    this.fail("");
+    let group = [];
+    const flush = async () => {
+      if (group.length && this.running) await this.answer(group);
+      group = [];
+    };
+    this.expected = this.rows.length + files.length;
+    this.progress();
+    for (const file of files) {
+      if (!this.running) break;
+      try {
+        const entries = await isArchive(file) ? await unpack(file) : [[file.webkitRelativePath || file.name, await hold(file)]];
+        this.expected += entries.length - 1;
+        for (const [name, token] of entries) {
+          group.push(this.addRow(name, token));
+          if (group.length === TOGETHER) await flush();
+          if (!this.running) break;
+        }
+      } catch (error) {
+        this.addRow(file.name, null).error = error.message;
+      }
+      this.draw();
+    }
+    await flush();
+    this.running = false;
+    this.rows = this.rows.filter((row) => row.error || row.task);
+    this.expected = this.rows.length;
+    this.draw();
+  }
+
+  addRow(name, token) {
+    const row = { number: this.rows.length + 1, name, token };
+    this.rows.push(row);
+    return row;
+  }
+
+  answer(group) {
+    this.requests += 1;
+    const request = this.requests;
+    return new Promise((resolve) => {
+      this.waiting.set(request, { group, resolve });
+      this.send(request, group.map((row) => row.token));
+    });
+  }
+
+  receive(message) {
+    const waiting = this.waiting.get(message?.request);
+    if (!waiting) return;
+    for (const result of message.rows) Object.assign(waiting.group.find((row) => row.token === result.token) ?? {}, result);
+    if (message.error) for (const row of waiting.group) row.error ??= message.error;
+    if (message.finished) {
+      this.waiting.delete(message.request);
+      waiting.resolve();
+    }
+    this.draw();
+  }
+
+  cancel() {
+    this.running = false;
+    for (const { resolve } of this.waiting.values()) resolve();
+    this.waiting.clear();
+  }
+
+  clear() {
+    this.cancel();
+    this.rows = [];
+    this.expected = 0;
+    this.draw();
+  }
+
+  fail(sentence) {
+    this.part("error").textContent = sentence;
+    this.part("error").hidden = !sentence;
+  }
+
+  sort(by) {
+    this.order = { by, down: this.order.by === by && !this.order.down };
+    this.draw();
+  }
+
+  progress() {
+    const done = this.rows.filter((row) => row.error || row.task).length;
+    Object.assign(this.part("progress"), { max: this.expected || 1, value: done });
+    const words = this.words[this.running ? "batch.running" : "batch.done"];
+    this.part("count").textContent = words.replace("{done}", done).replace("{all}", this.expected);
+    this.part("bar").hidden = !this.rows.length && !this.running;
+    this.part("progress").hidden = !this.running;
+    this.element.querySelector("[data-do=cancel]").hidden = !this.running;
+    for (const name of ["csv", "json", "clear"]) this.element.querySelector(`[data-do=${name}]`).disabled = !done;
+  }
+
+  draw() {
+    this.progress();
+    this.part("table").hidden = !this.rows.length;
+    const { by, down } = this.order, key = SORTABLE[by];
+    const sorted = [...this.rows].sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : a.number - b.number) * (down ? -1 : 1));
+    this.element.querySelector("tbody").replaceChildren(...sorted.map((row) => this.line(row)));
+    for (const button of this.element.querySelectorAll("[data-sort]")) {
+      const state = button.dataset.sort === by ? (down ? "descending" : "ascending") : "none";
+      button.closest("th").setAttribute("aria-sort", state);
+    }
+  }
+
+  line(row) {
+    const line = document.createElement("tr");
+    const picture = document.createElement("img");
+    Object.assign(picture, { src: row.thumbnail ?? "", alt: "", width: 44, height: 44 });
+    const notes = [row.error, ...(row.warnings ?? [])].filter(Boolean).join(" ");
+    const cells = [row.number, row.thumbnail ? picture : "", row.name, row.modalityWords ?? "", row.classWords ?? "",
+      percent(row.probability), row.bandWords ?? (row.error ? "" : "…"), notes];
+    line.append(...cells.map((cell, i) => {
+      const element = document.createElement("td");
+      element.append(cell);
+      element.className = `mm-${COLUMNS[i]}`;
+      return element;
+    }));
+    line.classList.toggle("mm-failed", Boolean(row.error));
+    return line;
+  }
+
+  // The columns of `python -m medmamba classify --csv`.
+  csv() {
+    const rows = this.rows.filter((row) => row.error || row.task);
+    const classes = [...new Set(rows.flatMap((row) => Object.keys(row.probabilities ?? {}).map((name) => `${row.task}/${name}`)))];
+    const head = ["file", "error", "modality", "task", "class", "refused", ...classes, "checkpoint", "version", "sha256"];
+    const lines = rows.map((row) => {
+      const of = Object.fromEntries(Object.entries(row.probabilities ?? {}).map(([n, p]) => [`${row.task}/${n}`, p.toFixed(6)]));
+      const cells = { ...row, ...of, file: row.name, refused: { true: "True", false: "False" }[row.refused] ?? "" };
+      return head.map((column) => quote(harmless(String(cells[column] ?? "")))).join(",");
+    });
+    return [head.join(","), ...lines].join("\r\n") + "\r\n";
+  }
+
+  json() {
+    const rows = this.rows.filter((row) => row.error || row.task);
+    const kept = rows.map(({ number, token, thumbnail, modalityWords, classWords, bandWords, name, ...rest }) => ({ file: name, ...rest }));
+    return JSON.stringify({ notice: this.words.strip, made: new Date().toISOString(), rows: kept }, null, 1);
+  }
+}
+
+// A probability to one decimal, never rounded to none or all.
+function percent(share) {
+  if (share === null || share === undefined) return "";
+  if (share > 0 && share < 0.0005) return "<0.1 %";
+  if (share < 1 && share >= 0.9995) return ">99.9 %";
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+async function isArchive(file) {
+  const start = new Uint8Array(await file.slice(0, 4).arrayBuffer());
+  return start[0] === 0x50 && start[1] === 0x4b && start[2] < 6;
+}
+
+function quote(cell) {
+  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+}
+
+// Keeps spreadsheets from taking a name for a formula.
+function harmless(cell) {
+  return /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
+}
+
+function save(name, type, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
