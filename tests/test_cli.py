@@ -1,0 +1,89 @@
+"""Commands: they start, refuse in one sentence, and answer on real files."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from medmamba import images
+from medmamba.classifier import Classifier
+from medmamba.cli import COMMANDS, main
+
+
+@pytest.fixture
+def files(tmp_path, picture):
+    """Two pictures and a file that is none."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(2):
+        Image.fromarray(picture(80, 60, seed=number)).save(folder / f"{number}.png")
+    (folder / "=evil.txt").write_text("no picture")
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert COMMANDS[command][1] in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_unknown_checkpoint_is_one_sentence_on_stderr(capsys):
+    assert main(["classify", "x.png", "--checkpoint", "nonsense"]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("medmamba: There is no checkpoint 'nonsense'.")
+
+
+def test_classify_prints_the_classifiers_answer(generalist, files, capsys):
+    assert main(["classify", str(files / "0.png"), "--checkpoint", str(generalist)]) == 0
+    printed = capsys.readouterr().out
+    answer = Classifier.load(generalist).answer(images.read(files / "0.png").display())
+    assert f"{answer.task} (recognised)" in printed
+    for score in answer.scores:
+        assert f"{score.probability:6.1%}  {score.label}" in printed
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(generalist, files, tmp_path, capsys):
+    out, table = tmp_path / "out.json", tmp_path / "out.csv"
+    asked = ["--task", "chest", "--json", str(out), "--csv", str(table)]
+    assert main(["classify", str(files), "--checkpoint", str(generalist), *asked]) == 1
+    assert capsys.readouterr().out == "2 files classified, 1 could not be read.\n"
+    entries = json.loads(out.read_text())["files"]
+    assert [entry["error"] is None for entry in entries] == [True, True, False]
+    for entry in entries[:2]:
+        assert entry["chosen_by"] == "user"
+        assert sum(entry["probabilities"].values()) == pytest.approx(1)
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row, entry in zip(rows[:2], entries[:2], strict=True):
+        assert row["class"] == max(entry["probabilities"], key=entry["probabilities"].get)
+        assert float(row["chest/clear"]) == pytest.approx(entry["probabilities"]["clear"], abs=1e-6)
+    assert rows[2]["class"] == ""
+    assert rows[2]["error"]
+
+
+def test_info_lists_and_shows(generalist, capsys, monkeypatch):
+    monkeypatch.setenv("MEDMAMBA_CHECKPOINTS", str(generalist.parent))
+    assert main(["info"]) == 0
+    assert "generalist: The generalist checkpoint, version 1" in capsys.readouterr().out
+    assert main(["info", "generalist"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "generalist"
+
+
+def test_benchmark_prints_ratios_and_machine_facts(tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    assert main(["benchmark", "--sections", "scan", "--rounds", "1", "--threads", "1", "--json", str(out)]) == 0
+    assert "1 threads" in capsys.readouterr().out
+    small = json.loads(out.read_text())["scan"]["scan of a 7 x 7 grid of 768 channels"]
+    assert 0 < small["best backend"] < small["sequential reference"]
+
+
+def test_importing_the_package_is_light():
+    """The reader's workers import it too."""
+    code = "import sys, medmamba.images; sys.exit(any(m in sys.modules for m in ('torch', 'numba', 'gradio')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,38 @@
+"""The README tells the truth: its commands parse, its files exist, its names import."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from medmamba.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_command_of_the_readme_exists():
+    named = set(re.findall(r"python -m medmamba (\w+)", README))
+    assert named == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(medmamba[\w.]*:\w+)`", README))))
+def test_every_name_of_the_readme_imports(name):
+    module, _, attribute = name.partition(":")
+    assert hasattr(importlib.import_module(module), attribute)
+
+
+def test_every_link_and_script_of_the_readme_is_there():
+    links = re.findall(r"\]\(([^):#]+)\)", README)
+    scripts = re.findall(r"bash (scripts/\S+)", README)
+    assert len(links) >= 4
+    assert len(scripts) == 2
+    for path in links + scripts:
+        assert (ROOT / path).is_file(), path
+
+
+def test_the_tree_names_every_module_of_the_core():
+    tree = README.partition("## What is where")[2]
+    for module in (ROOT / "medmamba").glob("[a-z]*.py"):
+        assert module.name in tree, f"{module.name} is not in the README's tree"
