@@ -1,0 +1,344 @@
+"""Training: known losses, fair batches, and a run that learns and survives being killed."""
+
+import csv
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from medmamba import model as model_module
+from medmamba import train as train_module
+from medmamba.data import UNLABELLED, Split
+from medmamba.errors import CheckpointError, DataError
+from medmamba.model import MedMamba
+from medmamba.preprocess import Transform
+from medmamba.tasks import OutputLayout
+from medmamba.train import Objective, TrainConfig, layout_of, predict, read_tasks, train, validate
+
+CONFIG = TrainConfig(tasks=None, data=None, out=None)
+COLOURS = {
+    "ears": {"red": (200, 40, 40), "blue": (40, 40, 200)},
+    "eyes": {"green": (40, 200, 40), "grey": (90, 90, 90)},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Networks this small only lose by sharing their work, the more so on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """A recipe and its pictures: two tasks, two classes each, to be told apart by colour."""
+    root, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    entries = []
+    for task, classes in COLOURS.items():
+        for name, colour in classes.items():
+            for split, count in (("train", 12), ("val", 4)):
+                folder = root / task / split / name
+                folder.mkdir(parents=True)
+                for i in range(count):
+                    pixels = (np.array(colour) + random.normal(0, 15, (40, 40, 3))).clip(0, 255).astype(np.uint8)
+                    Image.fromarray(pixels).save(folder / f"{i}.png")
+        words = dict.fromkeys(["question", "source", "licence", "caveat"], "made up")
+        classes = [{"name": name, "label": name} for name in classes]
+        entries.append({"name": task, "modality": task, "classes": classes, **words})
+    (root / "recipe.json").write_text(json.dumps({"tasks": entries}))
+    return root / "recipe.json"
+
+
+@pytest.fixture
+def run(recipe, tmp_path, monkeypatch):
+    """Train a tiny network on the recipe; the folder of the run."""
+    monkeypatch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
+
+    def make(name="run", **changes):
+        options = {"size": 32, "variant": "tiny", "batch": 16, "warm_up": 16, "learning_rate": 3e-3, "pictures": 160}
+        options |= {"validate_every": 64, "average": 0.9} | changes
+        return train(TrainConfig(tasks=recipe, data=recipe.parent, out=tmp_path / name, **options))
+
+    return make
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(folder, key="model", name="state.pt"):
+    return torch.load(folder / name, weights_only=True)[key]
+
+
+def assert_equal_weights(one, other):
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def test_a_run_learns(run, capfd):
+    folder = run(pictures=960, validate_every=192)
+    first, *_, last = rows(folder)
+    assert float(last["loss"]) < 0.6 * float(first["loss"])
+    assert float(last["mean"]) > 0.9
+    assert "960/960" in capfd.readouterr().err
+
+
+def test_a_row_of_metrics_for_every_validation(run):
+    folder = run(pictures=160, validate_every=64)
+    assert [int(row["pictures"]) for row in rows(folder)] == [64, 128, 160]
+    names = [f"{task} {score}" for task in COLOURS for score in ("accuracy", "AUC")]
+    assert list(rows(folder)[0]) == ["pictures", "seconds", "loss", "mean", *names, "router accuracy"]
+
+
+def test_the_same_seed_gives_the_same_weights(run):
+    one, other, another = run("one"), run("two"), run("three", seed=1)
+    assert_equal_weights(weights(one), weights(other))
+    assert not torch.equal(weights(one)["classifier.weight"], weights(another)["classifier.weight"])
+
+
+@pytest.mark.parametrize("step", [1, 4, 9])
+def test_a_run_killed_and_resumed_ends_with_the_same_weights(run, monkeypatch, step):
+    whole = run("whole")
+    calls, objective = [], Objective.__call__
+
+    def killed(self, *arguments):
+        calls.append(1)
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        return objective(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Objective, "__call__", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run("killed", save_seconds=0.0)
+    resumed = run("killed")
+    assert_equal_weights(weights(resumed), weights(whole))
+    assert_equal_weights(weights(resumed, "averaged"), weights(whole, "averaged"))
+    assert_equal_weights(weights(resumed, name="best.pt"), weights(whole, name="best.pt"))
+    assert [row["mean"] for row in rows(resumed)] == [row["mean"] for row in rows(whole)]
+
+
+def test_a_kill_while_saving_leaves_the_state_before(run, monkeypatch):
+    whole, calls, save = run("whole"), [], torch.save
+
+    def killed(content, path):
+        if path.name == "state.partial":
+            calls.append(1)
+            if len(calls) == 5:
+                path.write_bytes(b"half")
+                raise KeyboardInterrupt
+        save(content, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run("killed", save_seconds=0.0)
+    assert torch.load(whole.with_name("killed") / "state.pt", weights_only=True)["pictures"] == 64
+    assert_equal_weights(weights(run("killed")), weights(whole))
+
+
+def test_a_finished_run_is_left_alone(run):
+    folder = run()
+    before = (folder / "state.pt").read_bytes(), rows(folder)
+    run()
+    assert ((folder / "state.pt").read_bytes(), rows(folder)) == before
+
+
+def test_a_run_may_start_from_another(run):
+    first = run("first")
+    second = run("second", start_from=first / "best.pt", pictures=16, learning_rate=0.0)
+    start, end = weights(first, name="best.pt"), weights(second)
+    assert torch.equal(start["classifier.weight"], end["classifier.weight"])
+
+
+def test_the_best_weights_fit_the_network(run, recipe):
+    folder = run()
+    layout = layout_of(read_tasks(recipe))
+    model = MedMamba(model_module.MedMambaConfig.variant("tiny", layout.num_outputs))
+    model.load_state_dict(weights(folder, name="best.pt"))
+    assert layout.num_outputs == 6
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"tasks": 3}', "7"])
+def test_a_file_that_is_no_recipe(tmp_path, text):
+    (tmp_path / "recipe.json").write_text(text)
+    with pytest.raises(DataError, match="not a JSON file with a list of tasks"):
+        read_tasks(tmp_path / "recipe.json")
+
+
+def test_a_recipe_with_a_wrong_task(tmp_path):
+    (tmp_path / "recipe.json").write_text('{"tasks": [{"name": "skin"}]}')
+    with pytest.raises(CheckpointError, match="not described as expected"):
+        read_tasks(tmp_path / "recipe.json")
+
+
+def test_one_task_needs_no_router(tasks):
+    assert layout_of(tasks[:1]).routed == ()
+    assert layout_of(tasks).routed == ("skin", "chest", "retina")
+
+
+# skin 0:3, chest 3:5, moles 5:7, router 7:10; retina has no classes
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_of_a_network_that_knows_nothing(tasks, smoothing):
+    objective = Objective(OutputLayout.generalist(tasks), replace(CONFIG, label_smoothing=smoothing))
+    labels, task = torch.tensor([2, 1, UNLABELLED]), torch.tensor([0, 1, 2])
+    loss = objective(torch.zeros(3, 10), labels, task)
+    assert loss.item() == pytest.approx((math.log(3) + math.log(2)) / 3 + 0.5 * math.log(3))
+
+
+def test_the_loss_is_cross_entropy_within_the_task_and_over_the_routes(tasks):
+    objective = Objective(OutputLayout.generalist(tasks), replace(CONFIG, label_smoothing=0.2, router_weight=0.7))
+    logits = torch.randn(4, 10)
+    own = [(slice(0, 3), 1), (slice(3, 5), 0), None, (slice(5, 7), 1)]
+    want = sum(
+        F.cross_entropy(logits[i, place], torch.tensor(label), label_smoothing=0.2)
+        for i, (place, label) in ((i, entry) for i, entry in enumerate(own) if entry)
+    )
+    routes = torch.tensor([0, 1, 2, 0])  # moles go the way of skin
+    want = want / 4 + 0.7 * F.cross_entropy(logits[:, 7:], routes)
+    got = objective(logits, torch.tensor([1, 0, UNLABELLED, 1]), torch.tensor([0, 1, 2, 3]))
+    assert got.item() == pytest.approx(want.item())
+
+
+def test_other_tasks_outputs_get_no_gradient(tasks):
+    objective = Objective(OutputLayout.generalist(tasks), CONFIG)
+    logits = torch.randn(2, 10, requires_grad=True)
+    objective(logits, torch.tensor([0, 1]), torch.tensor([0, 1])).backward()
+    reached = logits.grad != 0
+    assert reached[0].tolist() == [True] * 3 + [False] * 4 + [True] * 3
+    assert reached[1].tolist() == [False] * 3 + [True] * 2 + [False] * 2 + [True] * 3
+
+
+def test_a_batch_without_labels_teaches_the_router_alone(tasks):
+    objective = Objective(OutputLayout.generalist(tasks), CONFIG)
+    logits = torch.randn(2, 10, requires_grad=True)
+    objective(logits, torch.tensor([UNLABELLED, UNLABELLED]), torch.tensor([2, 2])).backward()
+    assert logits.grad[:, :7].eq(0).all()
+    assert logits.grad[:, 7:].ne(0).all()
+
+
+def test_a_single_task_has_the_plain_loss(tasks):
+    objective = Objective(layout_of(tasks[:1]), replace(CONFIG, label_smoothing=0.0))
+    logits, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 2, 0])
+    got = objective(logits, labels, torch.zeros(5, dtype=torch.long))
+    assert got.item() == pytest.approx(F.cross_entropy(logits, labels).item())
+
+
+def test_weight_decay_is_for_matrices_and_kernels(tiny_config):
+    model = MedMamba(tiny_config())
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    decayed, free = ([names[p] for p in g["params"]] for g in train_module._decay_groups(model, 0.05))
+    assert sorted(decayed + free) == sorted(names.values())
+    ends = {name.split(".", 4)[-1] for name in free if name.startswith("stages.0.blocks.0.")}
+    assert {"A_log", "D", "dt_proj_bias", "conv.bias", "out_norm.weight", "out_norm.bias"} <= ends
+    assert not any(name.endswith((".A_log", ".D", "bias")) for name in decayed)
+    assert not any("norm" in name for name in decayed)
+    for name in (
+        "ss2d.x_proj_weight",
+        "ss2d.dt_proj_weight",
+        "ss2d.in_proj.weight",
+        "ss2d.conv.weight",
+        "conv.1.weight",
+    ):
+        assert f"stages.0.blocks.0.{name}" in decayed
+    assert [g["weight_decay"] for g in train_module._decay_groups(model, 0.05)] == [0.05, 0.0]
+
+
+def test_the_learning_rate_warms_up_and_comes_down():
+    config = replace(CONFIG, pictures=1100, warm_up=100, batch=10, learning_rate=1.0)
+    rates = [train_module._learning_rate(config, pictures) for pictures in range(0, 1101, 10)]
+    assert rates[0] == pytest.approx(10 / 110)
+    assert rates[10] == max(rates) == pytest.approx(1)
+    assert rates[60] == pytest.approx(0.505)
+    assert rates[-1] == pytest.approx(0.01)
+    assert rates[:11] == sorted(rates[:11])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_the_average_forgets_the_first_steps_sooner():
+    update, average = train_module._moving_average(0.99), [torch.zeros(1)]
+    update(average, [torch.ones(1)], 0)
+    assert average[0].item() == pytest.approx(0.9)
+    late = [torch.zeros(1)]
+    update(late, [torch.ones(1)], 10_000)
+    assert late[0].item() == pytest.approx(0.01)
+    counts = [torch.tensor([3])]
+    update(counts, [torch.tensor([4])], 10_000)
+    assert counts[0].item() == 4
+
+
+@pytest.mark.parametrize(("balance", "shares"), [(0.0, [1 / 3] * 3), (1.0, [0.1, 0.2, 0.7]), (0.5, None)])
+def test_batches_mix_tasks_by_a_power_of_their_size(tasks, balance, shares):
+    sizes = (10, 20, 70)
+    shares = shares or [size**0.5 / sum(s**0.5 for s in sizes) for size in sizes]
+    splits = [Split(np.full((n, 4, 4, 3), i, np.uint8), np.zeros(n, np.int64)) for i, n in enumerate(sizes)]
+    pool = train_module._Pool(tasks[:3], splits)
+    batches = pool.batches(replace(CONFIG, batch=6000, balance=balance), torch.Generator().manual_seed(0))
+    pictures, labels, task = next(batches)
+    assert pictures.shape == (6000, 3, 4, 4)
+    assert torch.equal((pictures[:, 0, 0, 0] * 255).round().long(), task)
+    assert labels.eq(0).all()
+    assert [(task == i).float().mean().item() for i in range(3)] == pytest.approx(shares, abs=0.02)
+
+
+def test_batches_mix_classes_within_a_task(tasks):
+    labels = np.array([0] * 90 + [1] * 10)
+    pool = train_module._Pool(tasks[1:2], [Split(np.zeros((100, 4, 4, 3), np.uint8), labels)])
+    batches = pool.batches(replace(CONFIG, batch=6000, balance=0.5), torch.Generator().manual_seed(0))
+    share = next(batches)[1].float().mean().item()
+    assert share == pytest.approx(10**0.5 / (10**0.5 + 90**0.5), abs=0.02)
+
+
+def test_no_pictures_at_all_is_an_error(tasks):
+    empty = Split(np.zeros((0, 4, 4, 3), np.uint8), np.zeros(0, np.int64))
+    with pytest.raises(DataError, match="no training pictures"):
+        train_module._Pool(tasks[:2], [empty, empty])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_predictions_do_not_depend_on_the_batch_or_the_mode(tiny_model, picture, training):
+    model, squares = tiny_model(5).train(training), np.stack([picture(seed=seed) for seed in range(5)])
+    together, by_two = (predict(model, squares, Transform(64), batch) for batch in (64, 2))
+    assert together.shape == (5, 5)
+    np.testing.assert_allclose(together, by_two, atol=1e-4)
+    assert model.training is training
+
+
+def test_validation_of_known_logits(tasks, monkeypatch):
+    layout = OutputLayout.generalist(tasks)
+    logits = {  # by number of pictures
+        4: [[3, 0, 0], [0, 3, 0], [0, 3, 0], [0, 0, 3]],  # skin: three of four right
+        2: [[0, 1], [1, 0]],  # chest: both wrong
+        3: [[], [], []],
+    }
+    routes = {4: [0, 0, 0, 1], 2: [1, 1], 3: [2, 2, 0]}
+
+    def known(model, squares, transform):
+        count = len(squares)
+        out = np.zeros((count, 10), np.float32)
+        out[:, {4: layout.outputs("skin"), 2: layout.outputs("chest"), 3: layout.outputs("retina")}[count]] = logits[
+            count
+        ]
+        out[np.arange(count), 7 + np.array(routes[count])] = 5
+        return out
+
+    monkeypatch.setattr(train_module, "predict", known)
+    labels = [[0, 0, 1, 2], [0, 1], [UNLABELLED] * 3, []]
+    splits = [Split(np.zeros((len(of), 8, 8, 3), np.uint8), np.array(of, dtype=np.int64)) for of in labels]
+    scores = validate(None, layout, splits, None)
+    assert scores["skin accuracy"] == 0.75
+    assert scores["chest accuracy"] == 0
+    assert scores["chest AUC"] == 0
+    assert scores["router accuracy"] == pytest.approx(7 / 9)
+    assert scores["mean"] == pytest.approx(np.mean([v for k, v in scores.items() if k != "mean"]))
+    assert not any("moles" in name or "retina" in name for name in scores)
