@@ -1,0 +1,120 @@
+"""Imports point one way only, and third parties stay where they belong.
+
+LAYERS has the lowest layer first; a module may import only from rows above its own. A module without a row fails: it
+needs a place, and a name that says what it does.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LAYERS = """
+medmamba.errors
+medmamba.scan.reference medmamba.scan.threads
+medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.triton_gpu
+medmamba.scan
+medmamba.ss2d
+medmamba.model
+medmamba.inference
+
+medmamba.images.colour medmamba.images.fuzz_seeds medmamba.images.limits medmamba.images.luts medmamba.images.picture
+medmamba.images.codestream medmamba.images.sniff
+medmamba.images.dicom_facts medmamba.images.geometry medmamba.images.wire
+medmamba.images.dicom_pixels medmamba.images.nifti medmamba.images.raster
+medmamba.images.dicom
+medmamba.images.decode
+medmamba.images.worker
+medmamba.images.guard
+medmamba.images
+medmamba.images.formats
+medmamba.images.fuzz
+
+medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
+medmamba.augment medmamba.checkpoints medmamba.data
+medmamba.catalogue medmamba.classifier medmamba.official
+medmamba.saliency
+medmamba.evaluate medmamba.train
+medmamba.figures
+medmamba.benchmark medmamba.classify medmamba.info medmamba.publish
+medmamba.cli
+medmamba.__main__
+
+app.frames app.gate app.plots app.settings app.store app.texts app.theme
+app.archive app.service
+app.api app.mount app.present app.routes
+app.facts app.report
+app.conversation
+app.batch
+app.tabs.batch app.tabs.classify app.tabs.models
+app.ui
+app.main
+app.__main__
+"""
+RANK = {name: rank for rank, row in enumerate(LAYERS.splitlines()) for name in row.split()}
+ONLY_IN = {
+    "gradio": "app",
+    "fastapi": "app",
+    "uvicorn": "app",
+    "pydicom": "medmamba.images",
+    "numba": "medmamba.scan.cpu",
+    "mamba_ssm": "medmamba.scan.mamba_ssm",
+    "triton": "medmamba.scan.triton_gpu",
+    "pytorch_grad_cam": "medmamba.saliency",
+}
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "common", "helpers", "misc"}
+
+
+def name_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {
+    name_of(path): path
+    for package in ("medmamba", "app")
+    for path in ROOT.glob(f"{package}/**/*.py")
+    if path.stat().st_size
+}
+
+
+def imports_of(path):
+    """Dotted names imported anywhere in a file, in function bodies too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import on line {node.lineno}"
+            dotted = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in dotted}
+    return found
+
+
+def faults_of(name, imported):
+    """What a module imports that it may not."""
+    for target in sorted(imported):
+        if target in RANK and RANK[target] >= RANK[name]:
+            yield f"{name} imports {target}, which is not below it"
+        owner = ONLY_IN.get(target.partition(".")[0], name)
+        if name != owner and not name.startswith(f"{owner}."):
+            yield f"{name} imports {target}, which is for {owner} alone"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_downwards(name):
+    assert name in RANK, f"{name} has no layer: give it a row in LAYERS"
+    assert not NAMES_THAT_SAY_NOTHING & set(name.split(".")), f"name {name} after what it does"
+    assert list(faults_of(name, imports_of(MODULES[name]))) == []
+
+
+def test_every_row_is_of_modules_that_exist():
+    assert sorted(RANK.keys() - MODULES.keys()) == []
+
+
+def test_wrong_imports_are_found():
+    assert list(faults_of("medmamba.model", {"torch", "medmamba.ss2d", "medmamba.errors"})) == []
+    assert len(list(faults_of("medmamba.ss2d", {"medmamba.model"}))) == 1
+    assert len(list(faults_of("medmamba.model", {"gradio", "pydicom.uid", "app.ui"}))) == 3
+    assert list(faults_of("medmamba.images.dicom", {"pydicom.uid"})) == []
+    assert list(faults_of("app.ui", {"gradio"})) == []
