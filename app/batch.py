@@ -54,7 +54,7 @@ def _answer(analysis: Analysis, texts: Texts) -> dict[str, Any]:
     words = texts("batch.refused") if refused else present.band_words(analysis, texts)
     return {
         "thumbnail": thumbnail(answer.seen),
-        "modalityWords": texts.term(analysis.task.modality),
+        "modalityWords": present.title(texts.term(analysis.task.modality)),
         "classWords": texts.term(top.label) if top else "",
         "bandWords": words,
         "modality": analysis.task.modality,

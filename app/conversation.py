@@ -4,13 +4,14 @@ A message holds everything known so far, so that one lost on the way does no har
 its requests it belongs to. ``None`` for the panel leaves it as it is.
 """
 
+import base64
 import logging
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from app import frames, present
+from app import frames, present, report
 from app.service import Analysis, Question, Service
 from app.texts import Texts, texts_for
 from medmamba.errors import MedMambaError, RequestError
@@ -68,6 +69,11 @@ def trust(service: Service, data: Any) -> Iterator[Step]:
     yield from _guarded(data, lambda wish: _trust(service, wish))
 
 
+def write_report(service: Service, data: Any) -> Iterator[Step]:
+    """The picture on the screen as a PDF or PNG page, for the browser to save."""
+    yield from _guarded(data, lambda wish: _report(service, wish, data))
+
+
 def _ask(service: Service, wish: Wish) -> Iterator[Step]:
     image = service.picture(wish.question.token, wish.question.frame)
     description = frames.describe(image, frames.frame_of(image))
@@ -75,7 +81,7 @@ def _ask(service: Service, wish: Wish) -> Iterator[Step]:
     message: dict[str, Any] = {"request": wish.request, "picture": picture}
     yield message | {"progress": "classifying"}, None
     analysis = service.classify(wish.question)
-    panel = present.answer(analysis, wish.texts, wish.anyway, wish.class_name)
+    panel = present.answer(analysis, wish.texts, wish.anyway, wish.class_name, service.usable())
     if not present.is_shown(analysis, wish.anyway):
         yield message | {"progress": "done", "evidence": None}, panel
         return
@@ -89,6 +95,24 @@ def _trust(service: Service, wish: Wish) -> Iterator[Step]:
     analysis = service.classify(wish.question)
     score = service.trust(analysis, _map(service, wish, analysis))
     yield {"request": wish.request, "progress": "done", "trust": present.trust(score, wish.texts)}, None
+
+
+def _report(service: Service, wish: Wish, data: dict[str, Any]) -> Iterator[Step]:
+    yield {"request": wish.request, "progress": "reporting"}, None
+    window = field(data, "window", list, None)
+    if window is not None and not (len(window) == 2 and all(isinstance(v, (int, float)) for v in window)):
+        raise RequestError("The window is not a centre and a width.")
+    look = report.Look(
+        opacity=float(field(data, "opacity", (int, float), 0.6)),
+        colormap=field(data, "colormap", str, "cividis"),
+        signed=field(data, "signed", bool, False),
+        window=None if window is None else (float(window[0]), float(window[1])),
+    )
+    analysis = service.classify(wish.question)
+    kind = field(data, "format", str)
+    page = report.render(analysis, _map(service, wish, analysis), look, wish.texts, kind)
+    content = base64.b64encode(page).decode()
+    yield {"request": wish.request, "progress": "done", "report": {"format": kind, "content": content}}, None
 
 
 def _map(service: Service, wish: Wish, analysis: Analysis) -> EvidenceMap:
@@ -117,7 +141,7 @@ def sentence(error: Exception, texts: Texts) -> str:
     return texts("error.unexpected")
 
 
-def field(data: dict[str, Any], name: str, kind: type, *default: Any) -> Any:
+def field(data: dict[str, Any], name: str, kind: type | tuple[type, ...], *default: Any) -> Any:
     """A field of what the browser sent, held to its kind.
 
     Raises:
@@ -126,7 +150,7 @@ def field(data: dict[str, Any], name: str, kind: type, *default: Any) -> Any:
     value = data.get(name)
     if value is None and default:
         return default[0]
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise RequestError(f"The request's {name} is missing or not of the right kind.")
     if isinstance(value, str) and len(value) > 200:
         raise RequestError(f"The request's {name} is too long.")

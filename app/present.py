@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -10,8 +11,9 @@ from PIL import Image
 
 from app.service import Analysis
 from app.texts import Texts
+from medmamba.checkpoints import Card
 from medmamba.images import MedicalImage
-from medmamba.saliency import DeletionScore, EvidenceMap
+from medmamba.saliency import LAST_STAGE, DeletionScore, EvidenceMap
 from medmamba.tasks import Task
 
 RELIABLE = 0.8  # share of random tenths that the marked one must beat
@@ -26,8 +28,14 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def answer(analysis: Analysis, texts: Texts, anyway: bool = False, class_name: str | None = None) -> str:
-    """The whole panel beside the picture."""
+def answer(
+    analysis: Analysis,
+    texts: Texts,
+    anyway: bool = False,
+    class_name: str | None = None,
+    checkpoints: Mapping[str, Card] | None = None,
+) -> str:
+    """The whole panel beside the picture; with several checkpoints, also the choice between them."""
     refused = analysis.answer.novelty is not None and analysis.answer.novelty.refused
     parts = [_recognised(analysis, texts)]
     if not analysis.task.classes:
@@ -36,7 +44,14 @@ def answer(analysis: Analysis, texts: Texts, anyway: bool = False, class_name: s
         parts.append(_refusal(analysis, texts))
     else:
         parts += [_shown_anyway(texts) if refused else "", _band(analysis, texts), _bars(analysis, texts, class_name)]
-    parts += [_warnings(analysis.image, texts), _card(analysis, texts), _seen(analysis, texts)]
+    if is_shown(analysis, anyway):
+        parts.append(_report(texts))
+    parts += [
+        _checkpoints(analysis, texts, checkpoints or {}),
+        _warnings(analysis.image, texts),
+        _card(analysis, texts),
+        _seen(analysis, texts),
+    ]
     return f'<div class="mm-answer">{"".join(parts)}</div>'
 
 
@@ -53,14 +68,8 @@ def waiting(texts: Texts) -> str:
 
 def evidence(map_: EvidenceMap, analysis: Analysis, texts: Texts) -> dict[str, Any]:
     """A map for the viewer: numbers, and the sentence under it."""
-    rows, columns = map_.values.shape
-    height, width = analysis.image.pixels.shape[:2]
     label = texts.term(_label(analysis.task, map_.class_name))
-    note = texts("evidence.note", rows=rows, columns=columns, height=round(height / rows), width=round(width / columns))
-    if not map_.is_positive_anywhere:
-        note = texts("evidence.none", label=label)
-    elif map_.reference >= float(map_.values.max()) * 0.999 and (map_.method, map_.stage) != ("grad-cam", 4):
-        note += " " + texts("evidence.relative")
+    note = map_note(map_, analysis, texts)
     return {
         "values": np.round(map_.values.astype(float), 5).tolist(),
         "reference": map_.reference,
@@ -70,6 +79,18 @@ def evidence(map_: EvidenceMap, analysis: Analysis, texts: Texts) -> dict[str, A
         "label": label,
         "note": note,
     }
+
+
+def map_note(map_: EvidenceMap, analysis: Analysis, texts: Texts) -> str:
+    """What a map is and is not, its cells, and whether its scale means anything beyond itself."""
+    if not map_.is_positive_anywhere:
+        return texts("evidence.none", label=texts.term(_label(analysis.task, map_.class_name)))
+    rows, columns = map_.values.shape
+    height, width = analysis.image.pixels.shape[:2]
+    note = texts("evidence.note", rows=rows, columns=columns, height=round(height / rows), width=round(width / columns))
+    is_cam = (map_.method, map_.stage) == ("grad-cam", LAST_STAGE)
+    has_scale = is_cam and analysis.answer.task in analysis.card.evidence_scale
+    return note if has_scale else f"{note} {texts('evidence.relative')}"
 
 
 def trust(score: DeletionScore, texts: Texts) -> str:
@@ -99,7 +120,7 @@ def _recognised(analysis: Analysis, texts: Texts) -> str:
             override = f'<p class="mm-note mm-override">{escape(words)}</p>'
     return (
         f'<header class="mm-recognised"><p class="mm-eyebrow">{escape(texts(eyebrow))}</p>'
-        f"<h2><span>{escape(_title(texts.term(task.modality)))}</span>{certainty}</h2>"
+        f"<h2><span>{escape(title(texts.term(task.modality)))}</span>{certainty}</h2>"
         f'<p class="mm-question">{escape(texts.term(task.question))}</p>{override}{_tasks(analysis, texts)}</header>'
     )
 
@@ -119,7 +140,7 @@ def _tasks(analysis: Analysis, texts: Texts) -> str:
         task = offered[name]
         words = texts(
             "answer.otherOption",
-            modality=_title(texts.term(task.modality)),
+            modality=title(texts.term(task.modality)),
             question=texts.term(task.question),
         )
         mark = " selected" if analysis.answer.chosen_by == "user" and name == analysis.answer.task else ""
@@ -193,6 +214,22 @@ def _refusal(analysis: Analysis, texts: Texts) -> str:
     )
 
 
+def _checkpoints(analysis: Analysis, texts: Texts, checkpoints: Mapping[str, Card]) -> str:
+    if len(checkpoints) < 2:
+        return ""
+    options = ""
+    for name, card in checkpoints.items():
+        mark = " selected" if name == analysis.checkpoint else ""
+        options += f'<option value="{escape(name)}"{mark}>{escape(card.title)}</option>'
+    choice = f'<select data-ask="checkpoint">{options}</select>'
+    return f'<label class="mm-field">{escape(texts("answer.checkpoint"))}{choice}</label>'
+
+
+def _report(texts: Texts) -> str:
+    buttons = "".join(f'<button type="button" data-report="{kind}">{kind.upper()}</button>' for kind in ("pdf", "png"))
+    return f'<p class="mm-line mm-reports"><span class="mm-note">{escape(texts("answer.report"))}</span>{buttons}</p>'
+
+
 def _shown_anyway(texts: Texts) -> str:
     return f'<p class="mm-callout mm-refusal">{escape(texts("answer.refused.shown"))}</p>'
 
@@ -254,7 +291,8 @@ def _label(task: Task, class_name: str) -> str:
     return next(c.label for c in task.classes if c.name == class_name)
 
 
-def _title(words: str) -> str:
+def title(words: str) -> str:
+    """With a capital, as at the head of a card."""
     return words[:1].upper() + words[1:]
 
 

@@ -14,7 +14,9 @@ from app.texts import DEFAULT, texts_for
 def build(service: Service) -> None:
     """Lays the tab out inside the current Blocks."""
     with gr.Row(elem_id="mm-classify"):
-        viewer = mounted("viewer", "mountViewer", events=("ask", "trust"), template='<div class="mm-viewer"></div>')
+        viewer = mounted(
+            "viewer", "mountViewer", events=("ask", "trust", "report"), template='<div class="mm-viewer"></div>'
+        )
         panel = mounted("panel", "mountPanel", value=present.waiting(texts_for(DEFAULT)), template="${value}")
 
     def ask(event: gr.EventData) -> Iterator[tuple[Any, Any]]:
@@ -22,6 +24,9 @@ def build(service: Service) -> None:
 
     def trust(event: gr.EventData) -> Iterator[tuple[Any, Any]]:
         yield from _updates(conversation.trust(service, event._data))
+
+    def report(event: gr.EventData) -> Iterator[tuple[Any, Any]]:
+        yield from _updates(conversation.write_report(service, event._data))
 
     wiring: dict[str, Any] = {
         "inputs": None,
@@ -34,6 +39,7 @@ def build(service: Service) -> None:
     }
     viewer.ask(ask, **wiring)
     viewer.trust(trust, **wiring)
+    viewer.report(report, **wiring)
 
 
 def _updates(steps: Iterator[conversation.Step]) -> Iterator[tuple[Any, Any]]:

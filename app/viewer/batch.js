@@ -1,6 +1,7 @@
 // Many files: sends them a few at a time, fills a table, and writes it as CSV or JSON. Names never leave the browser.
 
 import { icon } from "./icons.js";
+import { save } from "./save.js";
 import { hold, unpack } from "./server.js";
 
 const TOGETHER = 4; // files in one request
@@ -243,12 +244,4 @@ function quote(cell) {
 // Keeps spreadsheets from taking a name for a formula.
 function harmless(cell) {
   return /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
-}
-
-function save(name, type, text) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

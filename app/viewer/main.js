@@ -5,6 +5,7 @@ import { Cases } from "./cases.js";
 import { icon } from "./icons.js";
 import { language, mountHeader as fillHeader, showHelp } from "./page.js";
 import { Picture } from "./picture.js";
+import { save } from "./save.js";
 import { address, texts } from "./server.js";
 import { Viewer } from "./viewer.js";
 
@@ -23,6 +24,7 @@ export async function mountViewer(element, trigger, watch, props) {
     frame: (frame) => ((cases.case.frame = frame), page.ask({})),
     trust: () => send("trust"),
     help: () => showHelp(words),
+    pin: (on) => page.pin(on, words),
   });
   root.prepend(opener(words));
   const cases = new Cases(root, {
@@ -32,11 +34,12 @@ export async function mountViewer(element, trigger, watch, props) {
   });
   let shown = "", fetching = new AbortController();
 
-  const send = (event) => {
+  const send = (event, more = {}) => {
     request += 1;
     const { token, frame } = cases.case;
-    trigger(event, { ...question, request, token, frame, language: words.language });
+    trigger(event, { ...question, request, token, frame, language: words.language, ...more });
   };
+  page.report = (format) => cases.case && send("report", { format, ...viewer.settings });
   const fail = (sentence) => {
     viewer.busy(null);
     const line = root.querySelector("[data-part=error]");
@@ -69,6 +72,7 @@ export async function mountViewer(element, trigger, watch, props) {
     if (!message || message.request !== request) return;
     viewer.busy(words[`busy.${message.progress}`]);
     if (message.error) return fail(message.error);
+    if (message.report) saveReport(message.report);
     if (message.trust) root.querySelector("[data-part=trust]").textContent = message.trust;
     const { picture, evidence } = message;
     if (!picture) return;
@@ -102,25 +106,49 @@ export async function mountBatch(element, trigger, watch, props) {
   watch("value", () => batch.receive(props.value));
 }
 
+export async function mountModels(element, trigger) {
+  const { language } = await page.ready;
+  element.addEventListener("click", (event) => event.target.closest("[data-scan]") && trigger("scan", { language }));
+  trigger("scan", { language });
+}
+
 export async function mountStrip(element) {
-  element.innerHTML = `<p class="mm-strip">${(await page.ready).strip}</p>`;
+  const words = await page.ready;
+  element.innerHTML = `<p class="mm-strip" role="note">${words.strip} <span>${words["strip.more"]}</span></p>`;
 }
 
 export async function mountPanel(element) {
+  // The answer that goes with a pinned picture stays below the pictures.
+  page.pin = (on, words) => {
+    document.querySelector(".mm-pinned")?.remove();
+    if (!on) return;
+    const kept = document.createElement("section");
+    kept.className = "mm-pinned";
+    kept.innerHTML = `<h3>${words["viewer.pinned"]}</h3>`;
+    for (const part of element.querySelectorAll(".mm-recognised h2, .mm-question, .mm-band, .mm-bars, .mm-facts")) {
+      kept.append(part.cloneNode(true));
+    }
+    for (const button of kept.querySelectorAll("button")) Object.assign(button, { disabled: true, tabIndex: -1 });
+    document.querySelector(".mm-viewer").append(kept);
+  };
   const empty = element.querySelector(".mm-empty p");
   if (empty) empty.textContent = (await page.ready)["answer.empty"];
   element.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-class], [data-task], [data-anyway]");
-    if (!target) return;
-    if (target.dataset.class) page.ask({ className: target.dataset.class });
-    else if (target.dataset.task) page.ask({ task: target.dataset.task, className: null, anyway: false });
-    else page.ask({ anyway: true });
+    const { class: className, anyway, report } = event.target.closest("button")?.dataset ?? {};
+    if (className) page.ask({ className });
+    if (anyway) page.ask({ anyway: true });
+    if (report) page.report(report);
   });
   element.addEventListener("change", (event) => {
     const { ask } = event.target.dataset;
     if (ask === "task") page.ask({ task: event.target.value || null, className: null, anyway: false });
     if (ask === "checkpoint") page.ask({ checkpoint: event.target.value, task: null, className: null, anyway: false });
   });
+}
+
+function saveReport({ format, content }) {
+  const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+  save(`medmamba.${format}`, format === "pdf" ? "application/pdf" : "image/png", bytes);
 }
 
 // The way in: an empty stage to drop on, later a slim row above the picture.

@@ -19,7 +19,7 @@ export class Viewer {
     this.tool = "pan";
     this.picture = this.evidence = null;
     this.pinned = null;
-    this.panes = { picture: new Pane(texts["viewer.original"]), overlay: new Pane(texts["viewer.overlay"]) };
+    this.panes = { picture: new Pane(texts["viewer.original"]), overlay: new Pane(texts["viewer.overlay"]), pinned: new Pane("") };
     this.build();
     this.listen();
   }
@@ -48,6 +48,7 @@ export class Viewer {
         <span class="mm-group">${button("rotate", "r")}${button("flipH", "h")}${button("flipV", "v")}${button("invert", "i")}
           ${button("reset", this.text("key.space"))}</span>
         <span class="mm-group mm-layouts">${button("picture")}${button("overlay", "o")}${button("both", "b")}</span>
+        <span class="mm-group">${button("pin", "c")}</span>
         <span class="mm-group">${button("help", "?")}</span>
       </div>
       <div class="mm-stage" tabindex="0" data-part="stage" role="group" aria-label="${this.text("viewer.label")}">
@@ -80,7 +81,7 @@ export class Viewer {
           <span data-part="trust" role="status"></span>
         </p>
       </div>`;
-    this.part("panes").append(this.panes.picture.element, this.panes.overlay.element);
+    this.part("panes").append(...["pinned", "picture", "overlay"].map((name) => this.panes[name].element));
   }
 
   listen() {
@@ -146,6 +147,13 @@ export class Viewer {
     stage.addEventListener("dblclick", () => this.act("fit"));
   }
 
+  // How the visitor looks at the picture, for the report.
+  get settings() {
+    const { window, opacity, colormap, signed } = this.look;
+    const own = window === this.picture.defaultWindow;
+    return { opacity, colormap, signed, window: own ? null : [window.centre, window.width] };
+  }
+
   get paneSize() {
     return this.panes[this.layout === "picture" ? "picture" : "overlay"].size;
   }
@@ -193,12 +201,20 @@ export class Viewer {
       picture: () => (this.layout = "picture"),
       overlay: () => (this.layout = this.layout === "overlay" ? "picture" : "overlay"),
       both: () => (this.layout = this.layout === "both" ? "overlay" : "both"),
+      pin: () => this.pin(),
       frameNext: () => this.moveFrame(1),
       framePrevious: () => this.moveFrame(-1),
       trust: () => this.on.trust(),
     };
     acts[action]?.();
     this.draw();
+  }
+
+  // Keeps what is on the screen beside whatever is opened or asked next, with the same controls; again, lets it go.
+  pin() {
+    this.pinned = this.pinned ? null : { picture: this.picture, evidence: this.evidence };
+    this.panes.pinned.caption.textContent = this.text("viewer.pinned");
+    this.on.pin(Boolean(this.pinned));
   }
 
   moveFrame(by) {
@@ -260,20 +276,32 @@ export class Viewer {
 
   draw() {
     if (!this.picture) return;
-    const shows = { picture: this.layout !== "overlay", overlay: this.layout !== "picture" };
+    const shows = {
+      picture: this.layout !== "overlay" && [this.picture, null],
+      overlay: this.layout !== "picture" && [this.picture, this.evidence],
+      pinned: this.pinned && [this.pinned.picture, this.layout === "picture" ? null : this.pinned.evidence],
+    };
     for (const [name, pane] of Object.entries(this.panes)) {
       pane.element.hidden = !shows[name];
-      if (shows[name]) pane.draw(this.picture, name === "overlay" ? this.evidence : null, this.view, this.look, this.texts);
+      if (!shows[name]) continue;
+      const [picture, evidence] = shows[name], own = name === "pinned" && picture !== this.picture;
+      pane.draw(picture, evidence, this.view, own ? this.lookOf(picture) : this.look, this.texts);
     }
-    this.part("panes").dataset.layout = this.layout;
+    this.part("panes").dataset.panes = Object.values(shows).filter(Boolean).length;
     this.mark();
   }
 
+  // A pinned picture keeps its own default window, unless both are in the same unit: then one window serves both.
+  lookOf(picture) {
+    const shared = picture.unit && picture.unit === this.picture.unit;
+    return shared ? this.look : { ...this.look, window: picture.defaultWindow };
+  }
+
   mark() {
-    const pressed = { [this.tool]: true, [this.layout]: true, invert: this.look.invert };
+    const pressed = { [this.tool]: true, [this.layout]: true, invert: this.look.invert, pin: this.pinned };
     for (const button of this.element.querySelectorAll("[data-do]")) {
       const { do: action } = button.dataset;
-      if (["pan", "level", "picture", "overlay", "both", "invert"].includes(action)) {
+      if (["pan", "level", "picture", "overlay", "both", "invert", "pin"].includes(action)) {
         button.setAttribute("aria-pressed", Boolean(pressed[action]));
       }
     }

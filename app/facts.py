@@ -1,0 +1,141 @@
+"""Model Facts (Sendak et al. 2020): every checkpoint as a page made from its card alone, or the error it has."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from app import plots
+from app.present import percent, title, value_of
+from app.texts import Texts
+from medmamba.checkpoints import Card
+from medmamba.errors import MedMambaError
+from medmamba.tasks import Task
+
+HEADLINE = ("accuracy", "balanced_accuracy", "auc", "ece")
+BY_CLASS = ("sensitivity", "specificity", "precision", "auc")
+AREAS = {"auc"}
+
+
+def page(models: Mapping[str, Card | MedMambaError], texts: Texts) -> str:
+    """All checkpoints, the first one unfolded."""
+    sections = [
+        _model(name, entry, texts, is_first=not i) if isinstance(entry, Card) else _broken(name, entry, texts)
+        for i, (name, entry) in enumerate(models.items())
+    ]
+    nothing = f'<p class="mm-callout">{escape(texts("models.none"))}</p>'
+    return (
+        f'<div class="mm-models"><p class="mm-line"><span class="mm-note">{escape(texts("models.how"))}</span>'
+        f'<button type="button" data-scan="1" class="mm-end">{escape(texts("models.rescan"))}</button></p>'
+        f"{''.join(sections) or nothing}</div>"
+    )
+
+
+def estimate(entry: Any, metric: str) -> str:
+    """A figure with its 95 % interval in words; a dash where the card has none."""
+    value = value_of(entry)
+    if value is None:
+        return "–"
+    write = (lambda v: f"{v:.3f}") if metric in AREAS else percent
+    if entry.get("low") is None or entry.get("high") is None:
+        return write(value)
+    return f"{write(value)} ({write(entry['low']).removesuffix(' %')} – {write(entry['high'])})"
+
+
+def _model(name: str, card: Card, texts: Texts, is_first: bool) -> str:
+    facts = [
+        ("for", escape(card.intended_use)),
+        ("notFor", _list(card.not_for)),
+        ("limits", _list(card.limits)),
+        ("network", escape(texts("models.networkWords", size=card.transform.size, blocks=sum(card.config.depths)))),
+        ("training", escape(_training(card, texts))),
+        ("router", escape(_router(card, texts))),
+        ("licence", escape(card.licence)),
+        ("hash", f"<code>{escape(card.sha256)}</code>"),
+    ]
+    rows = "".join(f"<dt>{escape(texts(f'models.{key}'))}</dt><dd>{words}</dd>" for key, words in facts if words)
+    tasks = "".join(_task(task, card.metrics.get(task.name, {}), texts) for task in card.layout.tasks)
+    version = texts("models.version", version=card.version, date=card.date)
+    return (
+        f'<details class="mm-model" {"open" if is_first else ""}><summary><h2>{escape(card.title)}</h2>'
+        f'<span class="mm-note">{escape(name)} · {escape(version)}</span></summary>'
+        f'<p class="mm-summary">{escape(card.summary)}</p><dl>{rows}</dl>'
+        f"<h3>{escape(texts('models.tasks'))}</h3>{tasks}</details>"
+    )
+
+
+def _broken(name: str, error: MedMambaError, texts: Texts) -> str:
+    return (
+        f'<section class="mm-callout"><h3>{escape(name)}: {escape(texts("models.broken"))}</h3>'
+        f"<p>{escape(texts.term(str(error)))}</p></section>"
+    )
+
+
+def _task(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
+    accuracy = value_of(metrics.get("accuracy"))
+    short = percent(accuracy) if accuracy is not None else ""
+    facts = "".join(
+        f"<dt>{escape(texts(f'answer.card.{key}'))}</dt><dd>{escape(words)}</dd>"
+        for key, words in (("caveat", texts.term(task.caveat)), ("source", task.source), ("licence", task.licence))
+        if words
+    )
+    return (
+        f'<details class="mm-task"><summary><strong>{escape(title(texts.term(task.modality)))}</strong>'
+        f"<span>{escape(texts.term(task.question))}</span><span>{short}</span></summary>"
+        f"<dl>{facts}</dl>{_measured(task, metrics, texts)}</details>"
+    )
+
+
+def _measured(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
+    """What the test split gave: headline figures, a row for each class, the confusion matrix, the bands."""
+    if not task.classes or not metrics:
+        return f'<p class="mm-note">{escape(texts("models.unmeasured"))}</p>'
+    headline = "".join(
+        f"<div><dt>{escape(texts(f'models.{name}'))}</dt><dd>{escape(estimate(metrics.get(name), name))}</dd></div>"
+        for name in HEADLINE
+    )
+    labels = [texts.term(c.label) for c in task.classes]
+    head = "".join(f'<th scope="col">{escape(texts(f"models.{name}"))}</th>' for name in BY_CLASS)
+    by_class = metrics.get("classes", {})
+    rows = "".join(
+        f'<tr><th scope="row">{escape(label)}</th><td>{by_class.get(c.name, {}).get("support", "–")}</td>'
+        + "".join(f"<td>{escape(estimate(by_class.get(c.name, {}).get(name), name))}</td>" for name in BY_CLASS)
+        + "</tr>"
+        for c, label in zip(task.classes, labels, strict=True)
+    )
+    matrix = metrics.get("confusion")
+    figure = plots.confusion(matrix, labels, texts("models.true"), texts("models.answered")) if matrix else ""
+    count = escape(texts("models.pictures", count=metrics.get("pictures", "–")))
+    return (
+        f'<p class="mm-note">{count}</p><dl class="mm-headline">{headline}</dl>'
+        f'<div class="mm-table" tabindex="0" role="region" aria-label="{escape(texts("models.byClass"))}">'
+        f"<table><thead><tr>"
+        f'<th scope="col">{escape(texts("models.class"))}</th><th scope="col">{escape(texts("models.support"))}</th>'
+        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<div class="mm-figure">{figure}</div>{_bands(metrics.get("bands", {}), texts)}'
+    )
+
+
+def _bands(bands: Mapping[str, Any], texts: Texts) -> str:
+    """How often each of the page's words was right on the test pictures."""
+    rows = [
+        texts(f"models.band.{kind}", pictures=entry["pictures"], right=percent(entry["right"]))
+        for kind, entry in bands.items()
+        if kind != "uncertain" and "right" in entry
+    ]
+    return _list(tuple(rows))
+
+
+def _router(card: Card, texts: Texts) -> str:
+    accuracy = card.metrics.get("router", {}).get("modality_accuracy")
+    return texts("models.routerWords", share=estimate(accuracy, "accuracy")) if value_of(accuracy) is not None else ""
+
+
+def _training(card: Card, texts: Texts) -> str:
+    shown, seconds = card.training.get("pictures"), card.training.get("seconds")
+    if not shown or not seconds:
+        return ""
+    return texts("models.trainingWords", shown=f"{shown:,}", hours=f"{seconds / 3600:.1f}")
+
+
+def _list(lines: tuple[str, ...]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>" if lines else ""

@@ -1,0 +1,165 @@
+"""One page on one picture, as PDF or PNG: what was seen, what was answered, with what settings. No identifiers.
+
+Drawn with matplotlib, which gives both formats from one layout.
+"""
+
+import io
+import secrets
+import textwrap
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.figure import Figure
+from PIL import Image
+
+from app import present
+from app.service import Analysis
+from app.texts import Texts
+from medmamba.errors import RequestError
+from medmamba.saliency import EvidenceMap
+
+FORMATS = {"pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
+COLORMAPS = {"cividis": "cividis", "viridis": "viridis", "inferno": "inferno", "grey": "gray"}
+SIGNED = "PuOr_r"
+FULL_COLOUR = 0.4  # as in viewer/overlay.js
+A4 = (8.27, 11.69)  # inches
+LONGEST = 1400  # pixels of a picture in the report
+MARGIN = 0.08  # of the page's width
+INK, QUIET, BAR, RAIL = "#182027", "#51606b", "#0a6f66", "#dfe5e8"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the visitor looks at the picture. window: (centre, width), or None for the picture's own."""
+
+    opacity: float = 0.6
+    colormap: str = "cividis"
+    signed: bool = False
+    window: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.colormap not in COLORMAPS:
+            raise RequestError(f"There is no colour map {self.colormap!r}; there are: {', '.join(COLORMAPS)}.")
+        if not 0 <= self.opacity <= 1:
+            raise RequestError("The opacity must lie between 0 and 1.")
+
+
+def overlay(display: np.ndarray, map_: EvidenceMap, look: Look) -> np.ndarray:
+    """The picture with the map over it, as the viewer draws it: transparent where the evidence is weak."""
+    share = np.clip(map_.smooth(*display.shape[:2]) / map_.reference, -1, 1)
+    strength = np.abs(share) if look.signed else np.maximum(share, 0)
+    place = (share + 1) / 2 if look.signed else strength
+    colour = colormaps[SIGNED if look.signed else COLORMAPS[look.colormap]](place)[..., :3] * 255
+    opacity = (look.opacity * np.minimum(1, strength / FULL_COLOUR))[..., None]
+    return np.rint(display * (1 - opacity) + colour * opacity).astype(np.uint8)
+
+
+def render(analysis: Analysis, map_: EvidenceMap | None, look: Look, texts: Texts, kind: str) -> bytes:
+    """The report's bytes.
+
+    Raises:
+        RequestError: there is no such format or look.
+    """
+    if kind not in FORMATS:
+        raise RequestError(f"There is no report as {kind!r}; there are: {', '.join(FORMATS)}.")
+    colour = analysis.image.is_colour
+    display = _fitting(analysis.image.display(None if colour else look.window))
+    page = _Page(texts)
+    page.head(secrets.token_hex(4))
+    page.pictures(display, None if map_ is None else overlay(display, map_, look))
+    page.answer(analysis)
+    page.settings(analysis, map_, look)
+    buffer = io.BytesIO()
+    FORMATS[kind](page.figure)
+    options = {"metadata": {"Creator": "MedMamba", "CreationDate": None}} if kind == "pdf" else {"dpi": 150}
+    page.figure.savefig(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
+class _Page:
+    """A sheet that is written from the top down; ``at`` is where the next line goes, as a share of the height."""
+
+    def __init__(self, texts: Texts) -> None:
+        self.texts, self.figure, self.at = texts, Figure(figsize=A4), 0.955
+
+    def write(self, words: str, size: float = 9, weight: str = "normal", colour: str = INK, width: int = 100) -> None:
+        for line in textwrap.wrap(words, int(width * 9 / size)) or [""]:
+            self.figure.text(
+                MARGIN, self.at, line, fontsize=size, fontweight=weight, color=colour, va="top", parse_math=False
+            )
+            self.at -= size * 1.5 / 72 / A4[1]
+
+    def skip(self, lines: float = 0.7) -> None:
+        self.at -= lines * 9 * 1.5 / 72 / A4[1]
+
+    def head(self, identifier: str) -> None:
+        self.write(self.texts("report.title"), 17, "bold")
+        made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        self.write(self.texts("report.made", made=made, id=identifier), colour=QUIET)
+        self.write(self.texts("report.notice"), 10, "bold", "#8a4b00")
+        self.skip()
+
+    def pictures(self, display: np.ndarray, marked: np.ndarray | None) -> None:
+        height = 0.30
+        shown = [(self.texts("viewer.original"), display)]
+        shown += [] if marked is None else [(self.texts("viewer.overlay"), marked)]
+        for i, (title, pixels) in enumerate(shown):
+            axes = self.figure.add_axes((MARGIN + i * 0.43, self.at - height - 0.015, 0.41, height))
+            axes.imshow(pixels, interpolation="bilinear")
+            axes.set_title(title, fontsize=9, color=QUIET, loc="left")
+            axes.set_axis_off()
+        self.at -= height + 0.03
+
+    def answer(self, analysis: Analysis) -> None:
+        texts, answer = self.texts, analysis.answer
+        self.write(present.title(texts.term(analysis.task.modality)), 14, "bold")
+        self.write(texts.term(analysis.task.question), 10)
+        if answer.modalities:
+            share = present.percent(dict(answer.modalities)[analysis.task.modality])
+            self.write(texts(f"report.by.{answer.chosen_by}", percent=share), colour=QUIET)
+        if answer.novelty is not None and answer.novelty.refused:
+            self.write(texts("answer.refused.shown"), 10, "bold", "#8a4b00")
+        self.write(present.band_words(analysis, texts), 11, "bold")
+        self.skip(0.4)
+        for score in sorted(answer.scores, key=lambda score: -score.probability):
+            self.bar(texts.term(score.label), score.probability)
+        self.skip()
+
+    def bar(self, label: str, share: float) -> None:
+        axes = self.figure.add_axes((0.5, self.at - 0.0095, 0.34, 0.006))
+        axes.set_xlim(0, 1)
+        axes.barh([0, 0], [1, share], color=[RAIL, BAR])
+        axes.set_axis_off()
+        right: dict[str, Any] = {"fontsize": 9, "va": "top", "ha": "right", "color": INK, "parse_math": False}
+        self.figure.text(1 - MARGIN, self.at, present.percent(share), **right)
+        self.write(label, width=62)
+
+    def settings(self, analysis: Analysis, map_: EvidenceMap | None, look: Look) -> None:
+        texts, card = self.texts, analysis.card
+        lines = [texts("report.frame", frame=analysis.image.frame + 1, frames=analysis.image.frames)]
+        if look.window and not analysis.image.is_colour:
+            lines.append(texts("viewer.wl", centre=f"{look.window[0]:g}", width=f"{look.window[1]:g}"))
+        if map_ is not None:
+            label = texts.term(next(c.label for c in analysis.task.classes if c.name == map_.class_name))
+            method = texts(f"method.{map_.method}")
+            colours = texts("viewer.signed") if look.signed else texts(f"colormap.{look.colormap}")
+            lines.append(texts("report.map", label=label, method=method, stage=map_.stage, colours=colours))
+        self.write(" · ".join(lines), colour=QUIET)
+        if map_ is not None:
+            self.write(present.map_note(map_, analysis, texts), colour=QUIET)
+        for warning in analysis.image.warnings:
+            self.write(texts.term(warning), colour=QUIET)
+        self.write(f"{texts('answer.card.caveat')}: {texts.term(analysis.task.caveat)}", colour=QUIET)
+        self.write(f"{card.title}, {texts('models.version', version=card.version, date=card.date)}", colour=QUIET)
+        self.write(f"SHA-256 {card.sha256}", 8, colour=QUIET)
+
+
+def _fitting(display: np.ndarray) -> np.ndarray:
+    picture = Image.fromarray(display)
+    picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+    return np.asarray(picture)

@@ -1,0 +1,59 @@
+import io
+import zipfile
+
+import pytest
+
+from app import archive
+from medmamba.errors import ImageError
+
+
+def zipped(**files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_entries_come_in_order_without_their_folders():
+    data = zipped(**{"b/one.png": b"1", "../../two.dcm": b"2", "__MACOSX/b/._one.png": b"x", "dir/": b""})
+    assert list(archive.entries(data)) == [("one.png", b"1"), ("two.dcm", b"2")]
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", zipped(a=b"1")[:-8]])
+def test_what_is_no_archive_is_refused(data):
+    with pytest.raises(ImageError, match="damaged"):
+        list(archive.entries(data))
+
+
+def test_a_damaged_entry_is_refused():
+    data = bytearray(zipped(a=bytes(range(256)) * 20))
+    data[40] ^= 0xFF
+    with pytest.raises(ImageError):
+        list(archive.entries(bytes(data)))
+
+
+def test_bombs_are_refused_by_what_they_say_and_by_what_they_do(monkeypatch):
+    monkeypatch.setattr(archive, "MAX_INFLATED", 1000)
+    with pytest.raises(ImageError, match="unpacks to more"):
+        list(archive.entries(zipped(a=bytes(2000))))
+    lying = bytearray(zipped(a=bytes(2000)))
+    size = (2000).to_bytes(4, "little")
+    place = lying.rindex(size)
+    lying[place : place + 4] = (10).to_bytes(4, "little")
+    with pytest.raises(ImageError):
+        list(archive.entries(bytes(lying)))
+
+
+def test_too_many_entries_are_refused(monkeypatch):
+    monkeypatch.setattr(archive, "MAX_ENTRIES", 2)
+    with pytest.raises(ImageError, match="more than 2 files"):
+        list(archive.entries(zipped(a=b"", b=b"", c=b"")))
+
+
+def test_encrypted_archives_are_refused():
+    data = bytearray(zipped(a=b"1"))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + offset] |= 1
+    with pytest.raises(ImageError, match="encrypted"):
+        list(archive.entries(bytes(data)))

@@ -1,0 +1,56 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.report import Look, overlay, render
+from app.service import Question
+from app.texts import texts_for
+from medmamba.errors import RequestError
+from medmamba.saliency import EvidenceMap
+
+
+@pytest.fixture
+def analysis(service, png):
+    return service.classify(Question(service.hold(png()), task="kidney-ct"))
+
+
+@pytest.fixture
+def strong():
+    return EvidenceMap(np.array([[1, -1], [0, 0.2]], np.float32), "grad-cam", 4, "cyst", 1.0)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_both_formats_hold_the_page(analysis, strong, language):
+    texts = texts_for(language)
+    assert render(analysis, strong, Look(), texts, "pdf").startswith(b"%PDF")
+    page = Image.open(io.BytesIO(render(analysis, strong, Look(), texts, "png")))
+    assert page.size == (1240, 1753)
+    assert np.asarray(page.convert("L")).std() > 10
+
+
+def test_a_report_holds_no_identifier_but_a_random_one(analysis, strong):
+    pages = {render(analysis, strong, Look(), texts_for("en"), "pdf") for _ in range(2)}
+    assert len(pages) == 2
+    assert not any(b"CreationDate" in page for page in pages)
+
+
+@pytest.mark.parametrize("look", [{"colormap": "jet"}, {"opacity": 2.0}])
+def test_looks_that_do_not_exist(look):
+    with pytest.raises(RequestError):
+        Look(**look)
+
+
+def test_formats_that_do_not_exist(analysis, strong):
+    with pytest.raises(RequestError, match="pdf, png"):
+        render(analysis, strong, Look(), texts_for("en"), "exe")
+
+
+def test_no_evidence_leaves_the_picture_as_it_is(strong):
+    grey = np.full((64, 64, 3), 100, np.uint8)
+    drawn = overlay(grey, strong, Look(opacity=1.0))
+    assert (drawn[5, -5] == 100).all()
+    assert (drawn[5, 5] == np.rint(np.array([253.5, 231.6, 55.0]))).all() or abs(int(drawn[5, 5, 0]) - 254) < 3
+    assert not (overlay(grey, strong, Look(opacity=1.0, signed=True))[5, -5] == 100).all()
+    assert (overlay(grey, strong, Look(opacity=0.0)) == grey).all()
