@@ -23,6 +23,7 @@ from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, ClassScore, band_of
 from medmamba.data import Split, load_folder, load_split
 from medmamba.errors import DataError
+from medmamba.inference import InferenceForm
 from medmamba.model import MedMamba
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout, Task
@@ -62,10 +63,11 @@ class Observed:
 def observe(model: MedMamba, transform: Transform, split: Split) -> Observed:
     """Run the network once over a split's squares."""
     device = next(model.parameters()).device
+    network = InferenceForm(model) if InferenceForm.serves(model, device) else model
     weight = model.classifier.weight.T.float()
     columns: list[tuple[Tensor, ...]] = []
     for start in range(0, len(split), BATCH):
-        pyramid = model.pyramid(transform.to_tensor(split.squares[start : start + BATCH]).to(device))
+        pyramid = network.pyramid(transform.to_tensor(split.squares[start : start + BATCH]).to(device))
         last = pyramid[-1].float().flatten(1, 2)
         features, evidence = last.mean(1), last @ weight / last.shape[1]
         outputs = model.classifier(features), novelty.pooled(pyramid), features, evidence

@@ -138,7 +138,7 @@ def calibrated(card: Card, validation: dict[str, Observed]) -> Card:
 def with_novelty(
     card: Card, training: dict[str, Observed], validation: dict[str, Observed]
 ) -> tuple[Card, dict[str, Tensor]]:
-    """The card with thresholds, and the statistics behind the score, for the tasks that uploads can be sent to."""
+    """The card with the threshold, and the statistics behind the score, for the tasks that uploads can be sent to."""
     names = card.layout.routed or tuple(task.name for task in card.layout.tasks)
     missing = [name for name in names if name not in training or name not in validation]
     if missing:
@@ -150,8 +150,8 @@ def with_novelty(
 
     statistics = novelty.fit(*together(training), len(names))
     statistics = novelty.with_levels(statistics, *together(validation))
-    limits = novelty.thresholds(statistics, *together(validation))
-    return replace(card, novelty={n: round(limit, 4) for n, limit in zip(names, limits, strict=True)}), statistics
+    threshold = novelty.threshold(statistics, *together(validation))
+    return replace(card, novelty=dict.fromkeys(names, round(threshold, 4))), statistics
 
 
 def golden_input(transform: Transform, seed: int = 0) -> Tensor:

@@ -6,7 +6,8 @@ novelty score is designed; those in ``HELD_OUT`` are measured only when it is fi
 """
 
 from collections.abc import Callable
-from importlib.resources import as_file, files
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -45,10 +46,12 @@ def _shipped(*names: str) -> Maker:
 
 def _open_shipped(name: str) -> np.ndarray:
     package, _, path = name.partition("/")
+    spec = find_spec(package)  # finds the folder without importing the package
+    folders = spec.submodule_search_locations if spec else None
     try:
-        with as_file(files(package).joinpath(path)) as file, Image.open(file) as picture:
-            return np.asarray(picture.convert("RGBA").convert("RGB"))
-    except (ModuleNotFoundError, FileNotFoundError) as error:
+        with Image.open(Path(*(folders or ["missing"])[:1], path)) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except OSError as error:
         raise DataError(f"Pictures that {package} ships are needed to measure refusals; install it first.") from error
 
 
