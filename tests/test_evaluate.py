@@ -1,0 +1,184 @@
+"""Measuring a small random checkpoint on made-up pictures: every number against the classifier's own answers."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from medmamba import checkpoints, cli, evaluate, images, metrics, strangers
+from medmamba.classifier import ROUTER, Classifier
+from medmamba.data import Split
+from medmamba.errors import DataError
+from medmamba.evaluate import NOVELTY
+
+SIZE = 64
+COUNT = 5  # pictures of a class
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, tasks):
+    """A test split of the tasks with classes, COUNT noisy pictures a class."""
+    root, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for task in tasks:
+        for name in task.class_names:
+            folder = root / task.name / "test" / name
+            folder.mkdir(parents=True)
+            for i in range(COUNT):
+                pixels = random.integers(256, size=3) + random.normal(0, 40, (50, 70, 3))
+                Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{i}.png")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _few_strangers(monkeypatch):
+    monkeypatch.setattr(strangers, "pictures", lambda kind: [np.full((80, 60, 3), len(kind) * 5, np.uint8)] * 2)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(generalist):
+    return checkpoints.load(generalist)
+
+
+@pytest.fixture(scope="module")
+def seen(checkpoint, data):
+    splits = evaluate.find_splits(checkpoint.card.layout, data, "test", SIZE)
+    return {task.name: evaluate.observe(checkpoint.model, checkpoint.card.transform, split) for task, split in splits}
+
+
+@pytest.fixture(scope="module")
+def answers(generalist, data):
+    """The classifier's answers to the same pictures, in the same order, by task."""
+    classifier, found = Classifier.load(generalist, device="cpu"), {}
+    for task in classifier.card.layout.tasks:
+        paths = [p for name in task.class_names for p in sorted((data / task.name / "test" / name).iterdir())]
+        found[task.name] = [classifier.answer(images.read(path, guarded=False).display(), task.name) for path in paths]
+    return found
+
+
+def test_observations_are_the_networks(checkpoint, seen):
+    own = seen["skin"]
+    assert len(own) == 3 * COUNT
+    assert own.labels.tolist() == np.repeat([0, 1, 2], COUNT).tolist()
+    weight, bias = (p.detach().numpy() for p in (checkpoint.model.classifier.weight, checkpoint.model.classifier.bias))
+    assert own.logits == pytest.approx(own.features @ weight.T + bias, abs=1e-4)
+    assert own.logits == pytest.approx(own.evidence.sum(1) + bias, abs=1e-4)  # class activation maps add up
+
+
+def test_numbers_are_those_of_the_answers(checkpoint, seen, answers):
+    found = evaluate.measure(checkpoint.card, checkpoint.novelty, seen)
+    for task in checkpoint.card.layout.tasks[:2]:
+        labels = seen[task.name].labels
+        if not task.classes:
+            continue
+        probabilities = np.array([[s.probability for s in answer.scores] for answer in answers[task.name]])
+        own = found[task.name]
+        assert own["accuracy"]["value"] == pytest.approx(metrics.accuracy(labels, probabilities), abs=1e-4)
+        assert own["auc"]["value"] == pytest.approx(metrics.macro_auc(labels, probabilities), abs=1e-4)
+        assert own["ece"]["value"] == pytest.approx(metrics.calibration_error(labels, probabilities), abs=1e-3)
+        bands = [answer.band.kind for answer in answers[task.name]]
+        assert {kind: entry["pictures"] for kind, entry in own["bands"].items()} == {
+            k: bands.count(k) for k in set(bands)
+        }
+        refused = [answer.novelty.refused for answer in answers[task.name]]
+        assert found[NOVELTY]["false_refusals"]["by_task"][task.name]["value"] == pytest.approx(
+            np.mean(refused), abs=1e-4
+        )
+
+
+def test_router_is_judged_by_task_and_by_modality(checkpoint, seen, answers):
+    router = evaluate.measure(checkpoint.card, checkpoint.novelty, seen)[ROUTER]
+    for name in ("skin", "chest"):
+        sent = np.mean([answer.routes[0][0] == name for answer in answers[name]])
+        assert router["by_task"][name]["value"] == pytest.approx(sent, abs=1e-4)
+    assert set(router["by_modality"]) == {"dermatoscopy", "X-ray"}
+    assert router["pictures"] == 5 * COUNT
+
+
+def test_wrong_tasks_are_those_of_other_modalities(checkpoint, seen):
+    card = replace(checkpoint.card, novelty=dict.fromkeys(checkpoint.card.layout.routed, -1.0))
+    flagged = evaluate.measure(card, checkpoint.novelty, seen)[NOVELTY]["wrong_task_flagged"]
+    assert flagged["all"]["value"] == flagged["skin"]["value"] == 1
+    card = replace(card, novelty=dict.fromkeys(card.novelty, float("inf")))
+    assert evaluate.measure(card, checkpoint.novelty, seen)[NOVELTY]["wrong_task_flagged"]["all"]["value"] == 0
+
+
+def test_prediction_sets_of_all_classes_cover_everything(checkpoint, seen):
+    card = replace(checkpoint.card, prediction_sets={"skin": 0.0, "chest": 1.1})
+    found = evaluate.measure(card, checkpoint.novelty, seen)
+    assert found["skin"]["prediction_sets"]["coverage"]["value"] == 1
+    assert found["skin"]["prediction_sets"]["mean_size"] == 3
+    assert found["chest"]["prediction_sets"]["coverage"] == pytest.approx(
+        metrics.share(seen["chest"].logits[:, 3:5].argmax(1) == seen["chest"].labels).to_json()
+    )
+
+
+def test_strangers_are_counted_by_kind(checkpoint):
+    card = replace(checkpoint.card, novelty=dict.fromkeys(checkpoint.card.layout.routed, -1.0))
+    found = evaluate.measure_strangers(card, checkpoint.model, checkpoint.novelty)
+    assert set(found) == {"design", "held_out"}
+    assert set(found["held_out"]) == {"all", *strangers.HELD_OUT}
+    assert found["design"]["all"] == {"value": 1, "low": 1, "high": 1}
+
+
+@pytest.mark.parametrize("place", ["", "test"])
+def test_a_tree_that_is_itself_one_task(checkpoint, data, tmp_path, place):
+    shutil.copytree(data / "chest" / "test", tmp_path / "mine" / place, dirs_exist_ok=True)
+    [(task, split)] = evaluate.find_splits(checkpoint.card.layout, tmp_path / "mine", "test", SIZE)
+    assert task.name == "chest"
+    assert isinstance(split, Split)
+    assert split.labels.tolist() == np.repeat([0, 1], COUNT).tolist()
+
+
+def test_only_tasks_that_are_there_are_measured(checkpoint, data, tmp_path):
+    shutil.copytree(data / "skin", tmp_path / "skin")
+    assert [task.name for task, _ in evaluate.find_splits(checkpoint.card.layout, tmp_path, "test", SIZE)] == ["skin"]
+
+
+def test_a_folder_with_nothing_for_the_checkpoint(checkpoint, tmp_path):
+    for folder, match in ((tmp_path, "No pictures for the split 'test'"), (tmp_path / "none", "does not exist")):
+        with pytest.raises(DataError, match=match):
+            list(evaluate.find_splits(checkpoint.card.layout, folder, "test", SIZE))
+
+
+def test_the_command(generalist, data, tmp_path, capsys):
+    written, drawn = tmp_path / "numbers.json", tmp_path / "figures"
+    assert (
+        cli.main(["evaluate", str(generalist), "--data", str(data), "--json", str(written), "--figures", str(drawn)])
+        == 0
+    )
+    found, shown = json.loads(written.read_text()), capsys.readouterr().out
+    assert set(found) == {"skin", "chest", "moles", ROUTER, NOVELTY}
+    for words in ("skin", "Melanoma", "wrong task flagged", "screenshots", "The card holds no numbers"):
+        assert words in shown
+    assert sorted(path.name for path in drawn.iterdir()) == ["chest.png", "features.png", "moles.png", "skin.png"]
+
+
+def test_a_single_task_without_statistics(specialist, data, capsys):
+    assert cli.main(["evaluate", str(specialist), "--data", str(data)]) == 0
+    assert "router" not in capsys.readouterr().out
+
+
+def test_the_card_is_compared_number_by_number():
+    card = {"skin": {"accuracy": {"value": 0.5, "low": None}, "confusion": [[1, 2]]}}
+    assert "3 numbers are on the card too; the largest difference is 0.0000" in evaluate.comparison(card, card)
+    other = {"skin": {"accuracy": {"value": 0.25}, "confusion": [[1, 2]]}}
+    assert "0.2500 (skin.accuracy.value)" in evaluate.comparison(card, other)
+
+
+def test_the_papers_numbers_stand_beside_ours(checkpoint, seen):
+    card = checkpoint.card
+    blood = replace(card.layout.tasks[0], name="blood-cells")
+    card = replace(card, layout=replace(card.layout, tasks=(blood, *card.layout.tasks[1:])))
+    found = evaluate.measure(checkpoint.card, {}, seen)
+    assert "paper's MedMamba-T: accuracy 0.978, AUC 0.999" in evaluate.table(
+        card, found | {"blood-cells": found["skin"]}
+    )
+
+
+def test_observing_needs_no_gradient(checkpoint, seen):
+    assert not seen["skin"].vectors.requires_grad
+    assert isinstance(seen["skin"].vectors, torch.Tensor)

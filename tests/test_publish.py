@@ -1,0 +1,174 @@
+"""From a made-up training run to a checkpoint: calibrated, with statistics, and as the card says."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from medmamba import calibrate, catalogue, checkpoints, cli, evaluate, publish, strangers
+from medmamba import model as model_module
+from medmamba.checkpoints import Card
+from medmamba.classifier import ROUTER, Classifier
+from medmamba.errors import DataError
+from medmamba.evaluate import NOVELTY, Observed
+from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.preprocess import Transform
+from medmamba.tasks import OutputLayout
+from medmamba.train import layout_of, read_tasks
+
+SIZE = 32
+COLOURS = {
+    "ears": {"red": (200, 40, 40), "blue": (40, 40, 200)},
+    "eyes": {"green": (40, 200, 40), "grey": (90, 90, 90)},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A recipe and its pictures, in three splits."""
+    root, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    entries = []
+    for task, classes in COLOURS.items():
+        for name, colour in classes.items():
+            for split, count in (("train", 9), ("val", 5), ("test", 4)):
+                (root / task / split / name).mkdir(parents=True)
+                for i in range(count):
+                    pixels = (np.array(colour) + random.normal(0, 25, (40, 40, 3))).clip(0, 255).astype(np.uint8)
+                    Image.fromarray(pixels).save(root / task / split / name / f"{i}.png")
+        words = {"question": f"Which {task}?", "source": f"{task} set", "licence": "CC0", "caveat": f"Few {task}."}
+        classes = [{"name": name, "label": name.capitalize()} for name in classes]
+        entries.append({"name": task, "modality": task, "classes": classes, **words})
+    (root / "recipe.json").write_text(json.dumps({"tasks": entries}))
+    (root / "one.json").write_text(json.dumps({"tasks": entries[:1]}))
+    return root
+
+
+@pytest.fixture
+def published(data, tmp_path, monkeypatch):
+    """Publish a run of random weights that went on from an earlier one; the checkpoint's folder."""
+    monkeypatch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
+    monkeypatch.setattr(strangers, "pictures", lambda kind: [np.full((80, 60, 3), len(kind) * 5, np.uint8)] * 2)
+
+    def make(recipe="recipe.json", name="both"):
+        layout = layout_of(read_tasks(data / recipe))
+        weights = MedMamba(MedMambaConfig.variant("tiny", layout.num_outputs)).state_dict()
+        for run, pictures, before in (("first", 1000, "None"), ("second", 500, str(tmp_path / "first" / "best.pt"))):
+            settings = {
+                "variant": "tiny",
+                "size": str(SIZE),
+                "pictures": str(pictures),
+                "start_from": before,
+                "seed": "0",
+            }
+            (tmp_path / run).mkdir(exist_ok=True)
+            best = {"model": weights, "pictures": pictures, "seconds": 60.4, "config": settings}
+            torch.save(best, tmp_path / run / "best.pt")
+        folder = tmp_path / "checkpoints" / name
+        arguments = ["publish", tmp_path / "second", "--tasks", data / recipe, "--data", data, "--out", folder]
+        assert cli.main([str(a) for a in arguments]) == 0
+        return folder
+
+    return make
+
+
+def test_a_run_becomes_a_checkpoint_that_its_card_describes(published, data, capsys):
+    folder = published()
+    card = checkpoints.load(folder).card
+    assert set(card.temperatures) == {"ears", "eyes", ROUTER}
+    assert set(card.prediction_sets) == set(card.evidence_scale) == set(card.novelty) == {"ears", "eyes"}
+    assert set(card.metrics) == {"ears", "eyes", ROUTER, NOVELTY}
+    assert {"false_refusals", "wrong_task_flagged", "strangers_refused"} == set(card.metrics[NOVELTY])
+    assert all(f"{name}: Few {name}." in card.limits for name in COLOURS)
+    assert "not a medical device" in card.licence
+    assert [phase["pictures"] for phase in card.training["phases"]] == [1000, 500]
+    assert (card.training["pictures"], card.training["seconds"]) == (1500, 120)
+    assert str(data.parent) not in (folder / checkpoints.CARD).read_text(), "a path of this machine is on the card"
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(folder), "--data", str(data)]) == 0
+    assert "the largest difference is 0.0000" in capsys.readouterr().out
+
+
+def test_pictures_of_other_things_are_measured_under_the_task_they_are_sent_to(published, picture):
+    classifier = Classifier.load(published(), device="cpu")
+    answer = classifier.answer(picture())
+    assert answer.novelty.threshold == next(iter(set(classifier.card.novelty.values())))
+
+
+def test_a_single_task_is_published_with_its_novelty_score(published, picture):
+    classifier = Classifier.load(published("one.json", "single"), device="cpu")
+    assert classifier.card.title == "MedMamba-tiny ears"
+    assert list(classifier.card.novelty) == ["ears"]
+    assert classifier.answer(picture()).novelty is not None
+    assert ROUTER not in classifier.card.metrics
+
+
+def observed(logits, labels, evidence=None):
+    cells = np.zeros((len(labels), 1, logits.shape[1])) if evidence is None else evidence
+    return Observed(labels, logits, torch.zeros(len(labels), 15), np.zeros((len(labels), 1)), cells)
+
+
+@pytest.fixture
+def card(tasks):
+    layout = OutputLayout(tasks[:1])
+    return Card("x", "x", "1", "2025-01-31", MedMambaConfig.variant("T", 3), Transform(SIZE), layout)
+
+
+def test_calibration_finds_the_temperature_and_the_evidence_of_predicted_classes(card):
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, (4000, 3))
+    labels = (calibrate.probabilities(logits, 1.0).cumsum(1) < random.uniform(size=(4000, 1))).sum(1)
+    evidence = np.full((4000, 4, 3), 50.0)
+    evidence[np.arange(4000), :, logits.argmax(1)] = (0.5, 0.5, -1.0, 0.5)
+    found = publish.calibrated(card, {"skin": observed(2.5 * logits, labels, evidence)})
+    assert found.temperatures["skin"] == pytest.approx(2.5, rel=0.05)
+    assert found.evidence_scale["skin"] == 0.5
+    assert 0 < found.prediction_sets["skin"] < 0.5
+
+
+def test_validation_pictures_are_needed(card):
+    with pytest.raises(DataError, match="skin has no validation pictures"):
+        publish.calibrated(card, {})
+    with pytest.raises(DataError, match="novelty score of: skin"):
+        publish.with_novelty(card, {}, {})
+
+
+def test_golden_input_is_made_up_and_the_same_everywhere():
+    golden = publish.golden_input(Transform(SIZE))
+    assert golden.shape == (2, 3, SIZE, SIZE)
+    assert golden.abs().max() <= 1
+    assert torch.equal(golden, publish.golden_input(Transform(SIZE)))
+
+
+def test_a_run_without_weights(data, tmp_path, capsys):
+    arguments = ["publish", tmp_path, "--tasks", data / "recipe.json", "--data", data, "--out", tmp_path / "out"]
+    assert cli.main([str(a) for a in arguments]) == 2
+    assert "no readable best.pt" in capsys.readouterr().err
+
+
+def test_the_readme_tells_of_every_checkpoint(published):
+    root = published().parent
+    published("one.json", "single")
+    text = (root / catalogue.FILE).read_text()
+    assert text == catalogue.text(root)
+    for card in checkpoints.list_checkpoints(root).values():
+        for words in (card.title, card.sha256[:12], *card.limits, *card.not_for, card.licence):
+            assert words in text
+        for task in card.layout.tasks:
+            accuracy = card.metrics[task.name]["accuracy"]["value"]
+            assert f"| {task.name} | {task.modality} | 8 | {accuracy:.3f} (" in text
+            assert f"{task.source} ({task.licence})" in text
+
+
+def test_the_readme_of_the_shipped_checkpoints_is_up_to_date():
+    root = checkpoints.default_root()
+    if not checkpoints.list_checkpoints(root):
+        pytest.skip("no checkpoint is shipped yet")
+    assert (root / catalogue.FILE).read_text(encoding="utf-8") == catalogue.text(root)
+
+
+def test_tables_hold_what_the_metrics_hold(published):
+    card = checkpoints.read_card(published())
+    table = evaluate.table(card, card.metrics)
+    assert f"{card.metrics['ears']['accuracy']['value']:.3f}" in table
