@@ -1,5 +1,7 @@
 """Which backend runs: ``auto`` chooses, a named one runs or says why it cannot."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -24,8 +26,13 @@ def test_auto_always_finds_one(device):
     assert scan.resolve("auto", device) in scan.BACKENDS
 
 
-def test_auto_prefers_the_gpu_kernel_on_a_gpu(monkeypatch):
+def test_auto_prefers_a_gpu_kernel_on_a_gpu(monkeypatch):
     monkeypatch.setattr(scan.mamba_ssm, "why_unavailable", lambda: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    ours = SimpleNamespace(why_unavailable=lambda: None)
+    monkeypatch.setitem(scan.BACKENDS, "triton", ours)
+    assert scan.resolve("auto", CUDA) == "triton"
+    ours.why_unavailable = lambda: "no C compiler"
     assert scan.resolve("auto", CUDA) == "mamba_ssm"
     assert scan.resolve("auto", CPU) == "cpu"
 
@@ -41,7 +48,7 @@ def test_a_named_backend_that_can_run_is_taken(backend):
     [
         ("mamba_ssm", CPU, ["mamba_ssm: the kernel is not there", "cpu: can run", "reference: can run"]),
         ("cpu", CUDA, ["cpu: it scans on the CPU, and the tensors are on cuda", "mamba_ssm: the kernel is not there"]),
-        ("abacus", CPU, ["no such backend", "auto, reference, cpu, mamba_ssm"]),
+        ("abacus", CPU, ["no such backend", "auto, reference, cpu, triton, mamba_ssm"]),
     ],
 )
 def test_a_named_backend_that_cannot_run_lists_what_each_lacks(backend, device, reasons):

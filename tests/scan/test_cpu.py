@@ -1,5 +1,6 @@
 """The numba kernels, forward and backward, against the float64 reference."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -93,6 +94,17 @@ def test_the_dtype_is_that_of_the_input(grid_inputs, dtype):
     want = reference.cross_scan(*(t.double() for t in arguments))
     assert got.dtype == dtype
     torch.testing.assert_close(got.double(), want, atol=0.1 if dtype == torch.bfloat16 else 1e-5, rtol=1e-2)
+
+
+@pytest.mark.parametrize(("channels", "rank"), [(8, 1), (96, 3)])
+def test_step_sizes_made_inside_the_kernel(grid_inputs, channels, rank):
+    u, _, A, B, C, D, bias = grid_inputs(5, 7, channels, batch=3)
+    rows, weights = torch.randn(3, 5, 7, 4, rank).double(), torch.randn(4, rank, channels).double()
+    delta = torch.einsum("bhwkr,krc->bhwkc", rows, weights)
+    want = reference.cross_scan(u, delta, A, B, C, D, bias)
+    powers_of_two = (A / math.log(2)).mT.contiguous()
+    got = cpu.cross_scan_from_factors(*(t.float() for t in (u, rows, weights, powers_of_two, B, C, D, bias)))
+    torch.testing.assert_close(got.double(), want, atol=5e-5 * want.abs().max().item(), rtol=0)
 
 
 def test_a_part_of_the_gradients_can_be_asked_for(grid_inputs, as_float):
