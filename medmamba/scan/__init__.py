@@ -2,14 +2,19 @@
 
 ``cross_scan`` is what SS2D calls; ``selective_scan`` is the one-dimensional scan. Both take ``backend``:
 
-    auto         the fastest that runs on the tensors' device
+    auto         the first that runs on the tensors' device: triton, mamba_ssm, cpu, reference
     reference    plain PyTorch, any device, slow
     cpu          numba kernels, forward and backward
+    triton       our Triton kernels on a GPU, forward and backward
     mamba_ssm    mamba-ssm's CUDA kernel
 
 A backend that was named and cannot run raises ``BackendUnavailable`` with the reason; only ``auto`` may choose.
+
+On a GPU ``auto`` prefers triton, since it needs nothing but torch's CUDA build, so that everybody with a GPU runs the
+same code, and copies no sequences. That is not a measurement: so far its kernels have run in Triton's interpreter only.
 """
 
+import importlib
 from types import ModuleType
 
 import torch
@@ -18,7 +23,12 @@ from torch import Tensor
 from medmamba.errors import BackendUnavailable
 from medmamba.scan import cpu, mamba_ssm, reference
 
-BACKENDS: dict[str, ModuleType] = {"reference": reference, "cpu": cpu, "mamba_ssm": mamba_ssm}
+# Triton's module is imported when it is asked for: that takes a while, and Triton is not on every machine.
+BACKENDS: dict[str, ModuleType | None] = {"reference": reference, "cpu": cpu, "triton": None, "mamba_ssm": mamba_ssm}
+
+
+def _module(backend: str) -> ModuleType:
+    return BACKENDS[backend] or importlib.import_module("medmamba.scan.triton_gpu")
 
 
 def why_unavailable(backend: str, device: torch.device) -> str | None:
@@ -27,6 +37,15 @@ def why_unavailable(backend: str, device: torch.device) -> str | None:
         return f"no such backend; there are: auto, {', '.join(BACKENDS)}"
     if backend == "cpu" and device.type != "cpu":
         return f"it scans on the CPU, and the tensors are on {device.type}"
+    if backend == "triton":
+        if device.type != "cuda":
+            return f"it scans on CUDA, and the tensors are on {device.type}"
+        if not torch.cuda.is_available():
+            return "torch sees no CUDA device"
+        try:
+            return _module(backend).why_unavailable()
+        except ImportError as error:
+            return f"Triton does not import ({error}); see requirements-gpu.txt"
     if backend == "mamba_ssm":
         return mamba_ssm.why_unavailable() or (
             f"it scans on CUDA, and the tensors are on {device.type}" if device.type != "cuda" else None
@@ -41,7 +60,8 @@ def resolve(backend: str, device: torch.device) -> str:
         BackendUnavailable: a named backend cannot run; the message lists what each backend lacks.
     """
     if backend == "auto":
-        return next(name for name in ("mamba_ssm", "cpu", "reference") if why_unavailable(name, device) is None)
+        order = ("triton", "mamba_ssm", "cpu", "reference")
+        return next(name for name in order if why_unavailable(name, device) is None)
     if why_unavailable(backend, device):
         reasons = "; ".join(f"{name}: {why_unavailable(name, device) or 'can run'}" for name in {backend, *BACKENDS})
         raise BackendUnavailable(f"The scan backend {backend!r} cannot run here. {reasons}")
@@ -61,8 +81,7 @@ def cross_scan(
     backend: str = "auto",
 ) -> Tensor:
     """Scan a grid in the directions of SS2D and sum them; shapes as in ``reference.cross_scan``."""
-    module = BACKENDS[resolve(backend, u.device)]
-    return module.cross_scan(u, delta, A, B, C, D, delta_bias, delta_softplus)
+    return _module(resolve(backend, u.device)).cross_scan(u, delta, A, B, C, D, delta_bias, delta_softplus)
 
 
 def selective_scan(
@@ -78,5 +97,4 @@ def selective_scan(
     backend: str = "auto",
 ) -> Tensor:
     """Scan sequences; shapes as in ``reference.selective_scan``."""
-    module = BACKENDS[resolve(backend, u.device)]
-    return module.selective_scan(u, delta, A, B, C, D, delta_bias, delta_softplus)
+    return _module(resolve(backend, u.device)).selective_scan(u, delta, A, B, C, D, delta_bias, delta_softplus)
