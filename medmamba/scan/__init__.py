@@ -10,7 +10,7 @@
 
 A backend that was named and cannot run raises ``BackendUnavailable`` with the reason; only ``auto`` may choose.
 
-On a GPU ``auto`` prefers triton, since it needs nothing but torch's CUDA build, so that everybody with a GPU runs the
+On a GPU ``auto`` prefers triton: torch's CUDA build brings it, with no CUDA toolkit to install, so that most run the
 same code, and copies no sequences. That is not a measurement: so far its kernels have run in Triton's interpreter only.
 """
 
