@@ -24,7 +24,7 @@ def text(root: Path) -> str:
     lines = [
         "# Checkpoints",
         "",
-        "For research and education; none of these is a medical device. This page is written from the cards by "
+        "For research and education; none of these is a medical device. This page is written from the cards by",
         "`python -m medmamba publish`. Figures are from test pictures, with 95 % intervals;",
         "`python -m medmamba evaluate checkpoints/NAME --data DIR` measures them again.",
     ]

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 from torchmetrics.functional import classification as torchmetrics
 
@@ -80,12 +81,15 @@ def by_class(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndar
     return dict(zip(BY_CLASS, columns, strict=True))
 
 
-def share(hits: np.ndarray, seed: int = 0) -> Estimate:
-    """How often something holds, hits (n,) bool; NaN without pictures."""
+def share(hits: np.ndarray) -> Estimate:
+    """How often something holds, hits (n,) bool; NaN without pictures.
+
+    The interval is the exact one (Clopper & Pearson 1934): resampling would call 40 of 40 certain.
+    """
     if not len(hits):
         return Estimate(np.nan, np.nan, np.nan)
-    hits_drawn = np.random.default_rng(seed).binomial(len(hits), hits.mean(), RESAMPLES)
-    return Estimate.of(hits.mean(), hits_drawn / len(hits))
+    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(INTERVAL)
+    return Estimate(float(hits.mean()), interval.low, interval.high)
 
 
 def report(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...], seed: int = 0) -> dict[str, Any]:

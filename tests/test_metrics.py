@@ -94,13 +94,19 @@ def test_intervals_are_those_of_the_binomial():
     low, high = binom.ppf((0.025, 0.975), 200, 0.8) / 200
     assert found["low"] == pytest.approx(low, abs=0.0075)
     assert found["high"] == pytest.approx(high, abs=0.0075)
-    assert metrics.share(labels == 0).low == pytest.approx(low, abs=0.0075)
 
 
 def test_the_same_seed_gives_the_same_report():
     labels, probabilities = made_up(50, 3)
     first, second = (metrics.report(labels, probabilities, ("a", "b", "c")) for _ in range(2))
     assert first == second
+
+
+def test_shares_have_exact_intervals():
+    certain, rare = metrics.share(np.ones(40, bool)), metrics.share(np.arange(100) < 7)
+    assert (certain.value, certain.low, certain.high) == pytest.approx((1, 0.025 ** (1 / 40), 1))
+    assert binom.cdf(7, 100, rare.high) == pytest.approx(0.025)
+    assert binom.sf(6, 100, rare.low) == pytest.approx(0.025)
 
 
 def test_share_of_nothing_is_not_defined():
