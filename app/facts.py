@@ -18,9 +18,10 @@ AREAS = {"auc"}
 
 def page(models: Mapping[str, Card | MedMambaError], texts: Texts) -> str:
     """All checkpoints, the first one unfolded."""
+    first = next((name for name, entry in models.items() if isinstance(entry, Card)), None)
     sections = [
-        _model(name, entry, texts, is_first=not i) if isinstance(entry, Card) else _broken(name, entry, texts)
-        for i, (name, entry) in enumerate(models.items())
+        _model(name, entry, texts, name == first) if isinstance(entry, Card) else _broken(name, entry, texts)
+        for name, entry in models.items()
     ]
     nothing = f'<p class="mm-callout">{escape(texts("models.none"))}</p>'
     return (

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from medmamba.errors import MedMambaError
@@ -23,7 +22,6 @@ class Settings:
     Attributes:
         host, port: where it listens.
         checkpoint: the checkpoint shown first; None takes ``generalist``, or else the first that loads.
-        examples: a folder with pictures of the user's own, offered as examples; None offers none.
         origins: further origins whose pages may call the server.
         frame_ancestors: the CSP value of that name: who may show the page in a frame.
         upload_bytes: the largest file that is taken.
@@ -35,7 +33,6 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 7860
     checkpoint: str | None = None
-    examples: Path | None = None
     origins: tuple[str, ...] = ()
     frame_ancestors: str = "'none'"
     upload_bytes: int = MAX_BYTES
@@ -50,12 +47,10 @@ class Settings:
         Raises:
             SettingsError: a number is none, or out of range.
         """
-        examples = environment.get("MEDMAMBA_EXAMPLES")
         return cls(
             host=environment.get("MEDMAMBA_HOST", cls.host),
             port=_number(environment, "MEDMAMBA_PORT", cls.port, 0, 65535),
             checkpoint=environment.get("MEDMAMBA_CHECKPOINT") or None,
-            examples=Path(examples) if examples else None,
             origins=tuple(environment.get("MEDMAMBA_ORIGINS", "").split()),
             frame_ancestors=environment.get("MEDMAMBA_FRAME_ANCESTORS", cls.frame_ancestors),
             upload_bytes=_number(environment, "MEDMAMBA_UPLOAD_MB", MAX_BYTES // MEGABYTE, 1, 64) * MEGABYTE,

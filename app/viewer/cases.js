@@ -3,7 +3,7 @@
 import { hold } from "./server.js";
 
 export class Cases {
-  // on: {open(case), busy(key), fail(sentence)}
+  // on: {open(case), count(), busy(key), fail(sentence)}
   constructor(element, on) {
     Object.assign(this, { list: [], current: -1, on });
     this.chooser(element);
@@ -49,7 +49,7 @@ export class Cases {
   async add(files) {
     const first = this.list.length;
     for (const file of files) {
-      this.on.busy("busy.sending");
+      if (this.list.length === first) this.on.busy("busy.sending");
       try {
         this.list.push({ token: await hold(file), frame: 0 });
       } catch (error) {
@@ -57,13 +57,8 @@ export class Cases {
         return;
       }
       if (this.list.length === first + 1) this.open(first);
+      else this.on.count();
     }
-  }
-
-  // A picture that the server already holds.
-  addToken(token) {
-    this.list.push({ token, frame: 0 });
-    this.open(this.list.length - 1);
   }
 
   open(index) {

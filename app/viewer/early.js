@@ -1,7 +1,8 @@
-// Runs before Gradio: the chosen language, for the few words that Gradio itself shows; and the theme, without a flash.
+// Runs before Gradio: the language, for the few words that Gradio itself shows ("de-AT" must find "de"); and the theme,
+// without a flash.
 (() => {
-  const language = localStorage.getItem("medmamba-language");
-  if (language) Object.defineProperty(navigator, "language", { get: () => language });
+  const [language] = (localStorage.getItem("medmamba-language") ?? navigator.language).split("-");
+  Object.defineProperty(navigator, "language", { get: () => language });
   const dark = localStorage.getItem("medmamba-theme") !== "light";
   document.documentElement.style.colorScheme = dark ? "dark" : "light";
   document.documentElement.style.background = dark ? "#101316" : "#f5f6f7";

@@ -29,6 +29,7 @@ export async function mountViewer(element, trigger, watch, props) {
   root.prepend(opener(words));
   const cases = new Cases(root, {
     open: () => page.ask({ task: null, className: null, anyway: false }),
+    count: () => countCases(),
     busy: (key) => viewer.busy(words[key]),
     fail: (sentence) => fail(sentence),
   });
@@ -54,10 +55,10 @@ export async function mountViewer(element, trigger, watch, props) {
     if (key !== shown) viewer.explain(null);
     fail(null);
     viewer.busy(words["busy.reading"]);
-    page.markCase(cases);
+    countCases();
     send("ask");
   };
-  page.markCase = (cases) => {
+  const countCases = () => {
     const line = root.querySelector("[data-part=cases]");
     line.hidden = cases.list.length < 2;
     line.querySelector("output").textContent = viewer.text("viewer.caseOf", {
@@ -65,7 +66,6 @@ export async function mountViewer(element, trigger, watch, props) {
       count: cases.list.length,
     });
   };
-  page.open = (token) => cases.addToken(token);
 
   watch("value", async () => {
     const message = props.value;

@@ -1,66 +1,241 @@
-"""The page in a real browser. Needs Chromium and Playwright; nothing but the local server may be asked."""
+"""The whole page in a real browser. Needs Chromium and Playwright; nothing but the local server may be asked."""
 
+import io
+import json
 import re
+import shutil
+import statistics
+import time
+import zipfile
+from pathlib import Path
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+from tests.app.browsing import ask, open_picture
+
 pytestmark = pytest.mark.browser
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, running):
-    """A fresh visitor who has closed the notice; fails on script errors and on requests to other hosts."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-US")
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on(
-        "request", lambda r: None if r.url.startswith((running.address, "data:", "blob:")) else faults.append(r.url)
-    )
-    page.goto(running.address)
-    page.get_by_role("button", name="I understand").click()
-    yield page
-    context.close()
-    assert faults == []
-
-
-def open_picture(page, data, name="picture.png"):
-    page.set_input_files("[data-part=file]", {"name": name, "mimeType": "application/octet-stream", "buffer": data})
-    page.wait_for_selector(".mm-recognised")
-
-
-def ask(page, task):
-    page.select_option("[data-ask=task]", task)
-    page.wait_for_selector(".mm-override")
-
-
-def test_a_picture_is_classified_and_explained(page, png, running):
+def test_a_picture_is_classified_and_explained(page, png):
     open_picture(page, png(512, 512))
     ask(page, "kidney-ct")
     labels = page.locator(".mm-bars .mm-label").all_inner_texts()
     values = page.locator(".mm-bars .mm-value").all_inner_texts()
     assert sorted(labels) == ["Cyst", "Normal", "Tumor"]
     assert all(re.fullmatch(r"[<>]?\d+\.\d %", value) for value in values)
-    page.wait_for_selector("[data-part=scale]:visible")
     page.get_by_role("button", name="Tumor").click()
     page.wait_for_selector(".mm-bars [data-class=tumor][aria-pressed=true]")
     assert "research and education only" in page.locator(".mm-strip").inner_text().lower()
+
+
+def test_the_page_and_the_api_agree(page, png, service):
+    from app.present import percent
+    from app.service import Question
+
+    data = png(200, 150, seed=3)
+    open_picture(page, data)
+    ask(page, "kidney-ct")
+    analysis = service.classify(Question(service.hold(data), task="kidney-ct"))
+    for score in analysis.answer.scores:
+        assert page.locator(f"[data-class={score.name}] .mm-value").inner_text() == percent(score.probability)
 
 
 def test_what_is_no_picture_is_refused_in_words(page):
     page.set_input_files("[data-part=file]", {"name": "a.png", "mimeType": "image/png", "buffer": b"hello"})
     page.wait_for_selector("[data-part=error]:visible")
     assert page.locator("[data-part=error]").inner_text().endswith(".")
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_pictures_can_be_dropped_and_pasted(page, png, way):
+    page.evaluate(
+        """([bytes, way]) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(bytes)], "DOE^JOHN.png", {type: "image/png"}));
+          document.dispatchEvent(way === "drop"
+            ? new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true})
+            : new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true}));
+        }""",
+        [list(png()), way],
+    )
+    page.wait_for_selector(".mm-recognised")
+    assert "DOE" not in page.content()
+
+
+def test_a_task_without_classes_says_so(page, png):
+    open_picture(page, png())
+    page.select_option("[data-ask=task]", "retinal-oct")
+    page.wait_for_selector("text=no classifier for it is included")
+
+
+def test_a_strange_picture_is_refused_until_asked_for(page, png):
+    open_picture(page, png())
+    page.select_option("[data-ask=task]", "covid-ct")
+    page.wait_for_selector(".mm-refusal")
+    assert page.locator(".mm-bars").count() == 0
+    page.click("[data-anyway]")
+    page.wait_for_selector(".mm-bars")
+    assert "Shown at your wish" in page.locator(".mm-refusal").inner_text()
+
+
+def test_trust_is_told_on_demand(page, png):
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    page.get_by_role("button", name="How far can this map be trusted?").click()
+    page.wait_for_selector("text=Blurring the marked tenth lowers")
+
+
+@pytest.mark.parametrize("kind", ["pdf", "png"])
+def test_a_report_at_a_click(page, png, kind):
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    with page.expect_download() as download:
+        page.click(f"[data-report={kind}]")
+    content = Path(download.value.path()).read_bytes()
+    assert content.startswith(b"%PDF" if kind == "pdf" else b"\x89PNG")
+
+
+def test_another_model_at_a_click(page, png):
+    open_picture(page, png())
+    page.select_option("[data-ask=checkpoint]", "second")
+    page.wait_for_function("document.querySelector('[data-ask=checkpoint]').value === 'second'")
+    page.wait_for_function("!document.querySelector('[data-part=busy]').textContent")
+
+
+def test_pinning_keeps_the_other_picture_and_its_answer(page, png):
+    open_picture(page, png(), png(60, 60, seed=1))
+    ask(page, "kidney-ct")
+    page.keyboard.press("c")
+    assert page.locator(".mm-pane:visible").count() == 2
+    assert page.locator(".mm-pinned .mm-bars li").count() == 3
+    page.keyboard.press("n")
+    page.wait_for_selector("text=2 of 2")
+    page.keyboard.press("c")
+    assert page.locator(".mm-pane:visible").count() == 1
+    assert page.locator(".mm-pinned").count() == 0
+
+
+def test_many_files_fill_a_table_and_a_csv(page, png):
+    page.get_by_role("tab", name="Batch").click()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a/first.png", png(seed=1))
+        archive.writestr("a/=second.png", png(seed=2))
+    files = [("one.png", png()), ("two.zip", buffer.getvalue()), ("bad.png", b"hello")]
+    page.set_input_files(
+        "[data-part=files]", [{"name": n, "mimeType": "application/octet-stream", "buffer": b} for n, b in files]
+    )
+    page.wait_for_selector("text=4 files")
+    names = page.locator(".mm-batch td.mm-name").all_inner_texts()
+    assert names == ["one.png", "first.png", "=second.png", "bad.png"]
+    assert page.locator(".mm-batch td img").count() == 3
+    assert page.locator(".mm-failed td.mm-notes").inner_text().endswith(".")
+    page.get_by_role("button", name="File", exact=True).click()
+    assert page.locator(".mm-batch td.mm-name").first.inner_text() == "=second.png"
+    with page.expect_download() as download:
+        page.click("[data-do=csv]")
+    lines = Path(download.value.path()).read_text("utf-8").splitlines()
+    assert len(lines) == 5
+    assert "'=second.png" in lines[3]
+    with page.expect_download() as download:
+        page.click("[data-do=json]")
+    rows = json.loads(Path(download.value.path()).read_text("utf-8"))["rows"]
+    assert len(rows[0]["sha256"]) == 64
+    assert rows[3]["error"]
+
+
+def test_a_batch_can_be_cancelled(page, png):
+    page.get_by_role("tab", name="Batch").click()
+    files = [{"name": f"{i}.png", "mimeType": "image/png", "buffer": png(seed=i)} for i in range(60)]
+    page.set_input_files("[data-part=files]", files)
+    page.wait_for_selector(".mm-batch td img")
+    page.click("[data-do=cancel]")
+    page.wait_for_selector("[data-do=cancel]", state="hidden")
+    assert page.locator(".mm-batch td.mm-name").count() < 60
+
+
+def test_models_and_rescan(page, running, checkpoint_root):
+    page.get_by_role("tab", name="Models").click()
+    page.wait_for_selector(".mm-model")
+    assert page.locator(".mm-model").count() == 2
+    broken = checkpoint_root / "broken"
+    broken.mkdir()
+    try:
+        page.get_by_role("button", name="Rescan").click()
+        page.wait_for_selector("text=broken: cannot be used")
+    finally:
+        shutil.rmtree(broken)
+    page.locator(".mm-task summary").first.click()
+    assert page.locator(".mm-confusion").first.is_visible()
+
+
+def test_the_notice_is_shown_once(visit):
+    page = visit(notice=True)
+    assert "not a medical device" in page.locator(".mm-notice").inner_text()
+    page.click(".mm-notice .mm-primary")
+    page.reload()
+    page.wait_for_selector(".mm-drop")
+    assert page.locator(".mm-notice").count() == 0
+
+
+def test_dark_is_the_default_and_light_stays(page):
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Dark or light").click()
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (dark, light) == ("rgb(16, 19, 22)", "rgb(244, 245, 246)")
+    page.reload()
+    page.wait_for_selector(".mm-drop")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
+
+
+def test_german_by_the_browser_and_by_choice(visit, png):
+    page = visit(locale="de-AT")
+    page.get_by_role("tab", name="Klassifizieren").wait_for()
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    assert "Wahrscheinlichkeiten" in page.locator("#mm-panel").inner_text()
+    page.select_option("[data-header=language]", "en")
+    page.get_by_role("tab", name="Classify").wait_for()
+
+
+def test_a_phone_shows_one_column_without_sideways_scrolling(visit, png):
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True)
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    viewer, panel = (page.locator(f"#mm-{name}").bounding_box() for name in ("viewer", "panel"))
+    assert panel["y"] > viewer["y"] + viewer["height"] - 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_serious(page, png, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    if theme == "light":
+        page.get_by_role("button", name="Dark or light").click()
+    serious = axe_faults(axe, page)
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    serious += axe_faults(axe, page)
+    for tab in ("Batch", "Models"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(500)
+        serious += axe_faults(axe, page)
+    assert serious == []
+
+
+def axe_faults(axe, page):
+    found = axe.Axe().run(page).response["violations"]
+    return [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+
+
+def test_an_answer_comes_quickly(page, png, record_property):
+    seconds = []
+    for seed in range(5):
+        data = png(512, 512, seed)
+        started = time.perf_counter()
+        open_picture(page, data)
+        seconds.append(time.perf_counter() - started)
+        page.reload()
+        page.wait_for_selector(".mm-drop")
+    record_property("median_seconds", round(statistics.median(seconds), 3))
+    assert statistics.median(seconds) < 5

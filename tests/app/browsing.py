@@ -1,0 +1,32 @@
+"""What the browser tests do on the page, in one place."""
+
+from typing import Any
+
+
+def open_picture(page: Any, *files: bytes) -> None:
+    """Choose files and wait for the answer to the first."""
+    payloads = [{"name": "p", "mimeType": "application/octet-stream", "buffer": data} for data in files]
+    page.set_input_files("[data-part=file]", payloads)
+    page.wait_for_selector(".mm-recognised")
+
+
+def ask(page: Any, task: str) -> None:
+    """Choose another question and wait for its map."""
+    page.select_option("[data-ask=task]", task)
+    page.wait_for_selector(".mm-override")
+    page.wait_for_selector("[data-part=scale]:visible")
+
+
+def readout(page: Any) -> str:
+    """Zoom and window as written on the picture."""
+    return str(page.locator("[data-part=readout]").inner_text())
+
+
+def pixels(page: Any, pane: int = -1) -> list[int]:
+    """The bytes of a visible pane's canvas, thinned out."""
+    script = """(canvases, pane) => {
+      const canvas = canvases.filter((c) => c.offsetParent).at(pane), {width, height} = canvas;
+      const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+      return Array.from(data).filter((_, i) => i % 404 < 3);
+    }"""
+    return list(page.locator(".mm-pane canvas").evaluate_all(script, pane))

@@ -1,0 +1,227 @@
+"""The viewer's controls, keys and drags in a real browser."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.data import get_testdata_file
+
+from app.frames import describe, frame_of
+from medmamba import images
+from tests.app.browsing import ask, open_picture, pixels, readout
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def ct():
+    with open(get_testdata_file("CT_small.dcm"), "rb") as file:
+        return file.read()
+
+
+def zoom(page):
+    return int(readout(page).split(" %")[0].split()[-1])
+
+
+def settle(page):
+    page.wait_for_function("!document.querySelector('[data-part=busy]').textContent")
+    page.mouse.move(5, 5)
+
+
+def test_the_browser_draws_the_same_greys_as_the_reader(page, ct):
+    open_picture(page, ct)
+    settle(page)
+    image = images.read(ct)
+    drawn = page.evaluate(
+        """async ([description, address]) => {
+          const {Picture} = await import(new URL("viewer/picture.js", document.baseURI));
+          const picture = await Picture.fetch({...description, address});
+          return ["default", "soft_tissue", "brain"].map((name) => {
+            const window = picture.presets.find((preset) => preset.name === name);
+            const canvas = picture.render(window, false), {width, height} = canvas;
+            const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
+            return Array.from(data).filter((_, i) => !(i % 4));
+          });
+        }""",
+        [
+            describe(image, frame_of(image)),
+            page.evaluate(
+                "performance.getEntriesByType('resource').map(e => e.name).find(n => /pictures.*0$/.test(n))"
+            ),
+        ],
+    )
+    for grey, window in zip(drawn, (None, (40, 400), (40, 80)), strict=True):
+        assert np.array_equal(np.array(grey), image.display(window)[..., 0].ravel())
+
+
+def test_ct_presets_by_key_and_click(page, ct):
+    open_picture(page, ct)
+    settle(page)
+    for key, words in zip(
+        "12345", ["W 400 L 40", "W 1500 L -600", "W 150 L 90", "W 2500 L 480", "W 80 L 40"], strict=True
+    ):
+        page.keyboard.press(key)
+        assert words in readout(page)
+    page.get_by_role("button", name="Lung").click()
+    assert "W 1500 L -600" in readout(page)
+    assert page.locator("[data-preset='2']").get_attribute("aria-pressed") == "true"
+
+
+def test_orientation_letters_follow_turns_and_mirrors(page, ct):
+    open_picture(page, ct)
+    settle(page)
+
+    def edges():
+        return [page.locator(f".mm-edge-{side}").last.inner_text() for side in ("left", "right", "top", "bottom")]
+
+    assert edges() == ["R", "L", "A", "P"]
+    page.keyboard.press("h")
+    assert edges() == ["L", "R", "A", "P"]
+    page.keyboard.press("v")
+    assert edges() == ["L", "R", "P", "A"]
+    page.locator(".mm-stage").focus()
+    page.keyboard.press(" ")
+    page.keyboard.press("r")
+    assert edges() == ["P", "A", "R", "L"]
+
+
+def test_unknown_orientation_is_said(page, png):
+    open_picture(page, png())
+    assert page.locator("[data-part=unknown]").is_visible()
+
+
+def test_keys_change_the_picture_at_once(page, png):
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    settle(page)
+    page.locator(".mm-stage").focus()
+    before = pixels(page)
+    for key in "ihvr+-o":
+        page.keyboard.press(key)
+        assert pixels(page) != before, key
+        page.keyboard.press(" ")
+        if key == "o":
+            page.keyboard.press("o")
+        assert pixels(page) == before, key
+
+
+def test_zoom_stays_under_the_pointer_and_drags_move(page, png):
+    open_picture(page, png())
+    settle(page)
+    box = page.locator(".mm-stage").bounding_box()
+    x, y = box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.3
+    page.mouse.move(x, y)
+    under, fitted = readout(page).split(":")[0], zoom(page)
+    page.mouse.wheel(0, -600)
+    page.wait_for_function(
+        "(f) => parseInt(document.querySelector('[data-part=readout]').textContent) !== f", arg=fitted
+    )
+    page.mouse.move(x + 1, y)
+    page.mouse.move(x, y)
+    assert readout(page).split(":")[0] == under
+    assert zoom(page) > fitted
+    before = pixels(page)
+    page.mouse.down()
+    page.mouse.move(x + 120, y + 60, steps=4)
+    page.mouse.up()
+    assert pixels(page) != before
+    page.mouse.dblclick(x, y)
+    page.mouse.move(x, y)
+    assert zoom(page) == fitted
+
+
+def test_dragging_sets_the_window_on_full_depth_values(page, ct):
+    open_picture(page, ct)
+    settle(page)
+    page.keyboard.press("1")
+    box = page.locator(".mm-stage").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y - 20, steps=4)
+    page.mouse.up()
+    width, centre = (int(part) for part in readout(page).split("W ")[1].replace("L ", "").split())
+    assert width > 400
+    assert centre < 40
+    page.mouse.move(x, y)
+    assert "HU" in readout(page)
+
+
+def test_opacity_colours_and_sign_act_without_the_server(page, png):
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    settle(page)
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    seen = [pixels(page)]
+    page.locator("[data-set=opacity]").fill("100")
+    seen.append(pixels(page))
+    for colormap in ("viridis", "inferno", "grey"):
+        page.select_option("[data-set=colormap]", colormap)
+        seen.append(pixels(page))
+    page.locator("[data-set=signed]").check()
+    seen.append(pixels(page))
+    assert page.locator("[data-part=low]").inner_text() == "speaks against"
+    page.locator("[data-set=opacity]").fill("0")
+    seen.append(pixels(page))
+    assert all(a != b for a, b in itertools.pairwise(seen))
+    assert requests == []
+
+
+def test_side_by_side_moves_together(page, png):
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    settle(page)
+    page.keyboard.press("b")
+    assert page.locator(".mm-pane:visible").count() == 2
+    before = pixels(page, 0), pixels(page, 1)
+    page.keyboard.press("+")
+    assert (pixels(page, 0) != before[0], pixels(page, 1) != before[1]) == (True, True)
+
+
+@pytest.mark.parametrize("method", ["grad-cam++", "xgrad-cam", "layer-cam", "eigen-cam", "score-cam"])
+def test_every_method_gives_a_map(page, png, method):
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    settle(page)
+    note = page.locator("[data-part=note]").inner_text()
+    page.select_option("[data-set=method]", method)
+    page.select_option("[data-set=stage]", "2")
+    page.wait_for_function("(n) => document.querySelector('[data-part=note]').textContent !== n", arg=note)
+    settle(page)
+    assert page.locator("[data-part=error]").is_hidden()
+
+
+def test_frames_by_slider_and_key(page):
+    frames = [Image.fromarray(np.full((40, 50), 60 * i + 40, np.uint8)) for i in range(3)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
+    open_picture(page, buffer.getvalue())
+    settle(page)
+    assert page.locator("[data-part=frameNumber]").inner_text() == "1 of 3"
+    first = pixels(page)
+    page.locator("[data-set=frame]").fill("3")
+    page.wait_for_selector("text=3 of 3")
+    assert pixels(page) != first
+    page.locator(".mm-stage").focus()
+    page.keyboard.press("ArrowUp")
+    page.wait_for_selector("text=2 of 3")
+
+
+def test_next_and_previous_picture(page, png):
+    open_picture(page, png(), png(50, 90, seed=1))
+    page.wait_for_selector("text=1 of 2")
+    page.keyboard.press("n")
+    page.wait_for_selector("text=2 of 2")
+    page.keyboard.press("p")
+    page.wait_for_selector("text=1 of 2")
+
+
+def test_help_lists_the_keys(page, png):
+    open_picture(page, png())
+    page.keyboard.press("?")
+    assert "Invert" in page.locator(".mm-help").inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator(".mm-help").count() == 0
