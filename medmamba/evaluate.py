@@ -9,7 +9,6 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,11 @@ from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, ClassScore, band_of
 from medmamba.data import Split, load_folder, load_split
 from medmamba.errors import DataError
-from medmamba.inference import InferenceForm
 from medmamba.model import MedMamba
-from medmamba.preprocess import Transform
+from medmamba.observe import Observed, observe
 from medmamba.tasks import OutputLayout, Task
 
 NOVELTY = "novelty"  # its key among a card's metrics
-BATCH = 32
 
 # Accuracy and macro AUC of the paper's MedMamba-T on data from the same source, and how that differs from ours.
 PAPER: dict[str, tuple[float, float, str]] = {
@@ -39,41 +36,6 @@ PAPER: dict[str, tuple[float, float, str]] = {
     "skin-photo": (0.588, 0.808, "all of PAD-UFES-20, split by picture"),
     "breast-ultrasound": (0.853, 0.825, "BreastMNIST: two classes, normal with benign"),
 }
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What the network makes of n pictures.
-
-    labels: (n,) int64. logits: (n, outputs). vectors: (n, 45 C), for the novelty score. features: (n, 8C), the head's
-    input. evidence: (n, cells, outputs), what each cell of the last stage adds to each logit.
-    """
-
-    labels: np.ndarray
-    logits: np.ndarray
-    vectors: Tensor
-    features: np.ndarray
-    evidence: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@torch.inference_mode()
-def observe(model: MedMamba, transform: Transform, split: Split) -> Observed:
-    """Run the network once over a split's squares."""
-    device = next(model.parameters()).device
-    network = InferenceForm(model) if InferenceForm.serves(model, device) else model
-    weight = model.classifier.weight.T.float()
-    columns: list[tuple[Tensor, ...]] = []
-    for start in range(0, len(split), BATCH):
-        pyramid = network.pyramid(transform.to_tensor(split.squares[start : start + BATCH]).to(device))
-        last = pyramid[-1].float().flatten(1, 2)
-        features, evidence = last.mean(1), last @ weight / last.shape[1]
-        outputs = model.classifier(features), novelty.pooled(pyramid), features, evidence
-        columns.append(tuple(column.float().cpu() for column in outputs))
-    logits, vectors, features, evidence = (torch.cat(column) for column in zip(*columns, strict=True))
-    return Observed(split.labels, logits.numpy(), vectors, features.numpy(), evidence.numpy())
 
 
 def find_splits(layout: OutputLayout, root: Path, split: str, size: int) -> Iterator[tuple[Task, Split]]:

@@ -13,8 +13,8 @@ from sklearn.metrics import ConfusionMatrixDisplay, roc_curve
 
 from medmamba import calibrate
 from medmamba.checkpoints import Card
-from medmamba.evaluate import Observed
 from medmamba.metrics import CALIBRATION_BINS
+from medmamba.observe import Observed
 from medmamba.tasks import Task
 
 MAPPED = 80  # pictures of each task on the map of the features

@@ -23,8 +23,9 @@ from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER
 from medmamba.data import Split, load_split
 from medmamba.errors import CheckpointError, DataError
-from medmamba.evaluate import NOVELTY, Observed, observe
+from medmamba.evaluate import NOVELTY
 from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout, Task
 from medmamba.train import TrainConfig, layout_of, read_tasks

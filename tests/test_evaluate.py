@@ -14,6 +14,7 @@ from medmamba.classifier import ROUTER, Classifier
 from medmamba.data import Split
 from medmamba.errors import DataError
 from medmamba.evaluate import NOVELTY
+from medmamba.observe import observe
 
 SIZE = 64
 COUNT = 5  # pictures of a class
@@ -46,7 +47,7 @@ def checkpoint(generalist):
 @pytest.fixture(scope="module")
 def seen(checkpoint, data):
     splits = evaluate.find_splits(checkpoint.card.layout, data, "test", SIZE)
-    return {task.name: evaluate.observe(checkpoint.model, checkpoint.card.transform, split) for task, split in splits}
+    return {task.name: observe(checkpoint.model, checkpoint.card.transform, split) for task, split in splits}
 
 
 @pytest.fixture(scope="module")

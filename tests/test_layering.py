@@ -34,9 +34,9 @@ medmamba.images.fuzz
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.augment medmamba.checkpoints medmamba.data
 medmamba.catalogue medmamba.classifier medmamba.official
-medmamba.saliency
-medmamba.evaluate medmamba.train
-medmamba.figures
+medmamba.observe medmamba.saliency
+medmamba.figures medmamba.train
+medmamba.evaluate
 medmamba.benchmark medmamba.classify medmamba.info medmamba.publish
 medmamba.cli
 medmamba.__main__

@@ -80,7 +80,9 @@ def test_every_task_counts_the_same_in_the_threshold(fitted):
     few, many_of_one = many([50, 50, 50], 500), many([50, 50, 50], 500)
     repeated = torch.cat([many_of_one[0], many_of_one[0][:50].repeat(20, 1)])
     numbers = np.concatenate([many_of_one[1], np.zeros(1000, np.int64)])
-    assert novelty.threshold(statistics, repeated, numbers) == pytest.approx(novelty.threshold(statistics, *few), rel=0.01)
+    assert novelty.threshold(statistics, repeated, numbers) == pytest.approx(
+        novelty.threshold(statistics, *few), rel=0.01
+    )
 
 
 def test_fewer_pictures_than_directions():

@@ -12,8 +12,9 @@ from medmamba import model as model_module
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, Classifier
 from medmamba.errors import DataError
-from medmamba.evaluate import NOVELTY, Observed
+from medmamba.evaluate import NOVELTY
 from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.observe import Observed
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout
 from medmamba.train import layout_of, read_tasks

@@ -37,7 +37,9 @@ def _fit(function: Callable[..., Any], low: float, high: float, degree: int) -> 
     return tuple(np.float32(c) for c in fitted.coef)
 
 
-E0, E1, E2, E3, E4, E5 = _fit(np.exp2, -0.5, 0.5, 5)
+E1, E2, E3, E4, E5 = _fit(
+    lambda r: np.where(r == 0, np.log(2), np.expm1(r * np.log(2)) / np.where(r == 0, 1, r)), -0.5, 0.5, 4
+)
 L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10 = _fit(
     lambda t: np.where(t > 1e-9, np.log1p(t) / np.maximum(t, 1e-9), 1.0), 0.0, 1.0, 10
 )
@@ -50,7 +52,7 @@ def exp2(x: Any) -> Any:
     x = min(max(x, np.float32(-125.0)), np.float32(127.0))
     shifted = x + ROUNDER
     r = x - (shifted - ROUNDER)
-    fraction = np.float32(((((E5 * r + E4) * r + E3) * r + E2) * r + E1) * r + E0)
+    fraction = np.float32(((((E5 * r + E4) * r + E3) * r + E2) * r + E1) * r + np.float32(1))
     exponent = np.int32(np.float32(shifted).view(np.int32) << np.int32(23))
     return np.int32(fraction.view(np.int32) + exponent).view(np.float32)
 
