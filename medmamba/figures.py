@@ -94,7 +94,7 @@ def _draw_features(axes: Axes, seen: Mapping[str, Observed]) -> None:
     start = 0
     for number, (name, rows) in enumerate(chosen.items()):
         x, y = points[start : start + len(rows)].T
-        axes.scatter(x, y, s=12, label=name, marker="ov^sD"[number % 5], color=f"C{number % 10}")
+        axes.scatter(x, y, s=12, label=name, marker="o^sD"[number // 10 % 4], color=f"C{number % 10}")
         start += len(rows)
     axes.set(xticks=[], yticks=[], title="t-SNE of the last stage's mean features")
     axes.legend(fontsize="small")
