@@ -34,10 +34,19 @@ class Gate:
         max_body: most bytes of one request's body.
         origins: origins other than the server's own whose pages may send requests.
         frame_ancestors: who may show the page in a frame, as in CSP.
+        head: HTML put first in every page's head; Gradio's own comes only after its scripts have run.
     """
 
-    def __init__(self, app: App, max_body: int, origins: tuple[str, ...] = (), frame_ancestors: str = "'none'") -> None:
+    def __init__(
+        self,
+        app: App,
+        max_body: int,
+        origins: tuple[str, ...] = (),
+        frame_ancestors: str = "'none'",
+        head: str = "",
+    ) -> None:
         self.app, self.max_body, self.origins, self.frame_ancestors = app, max_body, origins, frame_ancestors
+        self.head = head.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -46,7 +55,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = _Answer(send, self._policy)
+        answer = _Answer(send, self._policy, self.head)
         if scope["method"] not in READING and not self._is_own(headers):
             await answer.refuse(403, "This request came from another site's page.")
             return
@@ -128,8 +137,8 @@ class _Body:
 class _Answer:
     """``send`` that adds the headers, and holds back pages until the hashes of their scripts are known."""
 
-    def __init__(self, send: Send, policy: Callable[[bytes], str]) -> None:
-        self._send, self._policy = send, policy
+    def __init__(self, send: Send, policy: Callable[[bytes], str], head: bytes) -> None:
+        self._send, self._policy, self._head = send, policy, head
         self._page: Message | None = None
         self._html: list[bytes] = []
         self._started = False
@@ -164,8 +173,9 @@ class _Answer:
         await self({"type": "http.response.body", "body": sentence.encode()})
 
     async def _send_page(self, start: Message) -> None:
-        html = b"".join(self._html)
+        html = b"".join(self._html).replace(b"<head>", b"<head>" + self._head, 1)
         headers = MutableHeaders(raw=start["headers"])
+        headers["Content-Length"] = str(len(html))
         headers["Content-Security-Policy"] = self._policy(html)
         await self._send(start)
         await self._send({"type": "http.response.body", "body": html})

@@ -61,13 +61,13 @@ def build_server(settings: Settings, service: Service) -> App:
         mcp_server=False,
         blocked_paths=[str(ROOT)],
     )
-    return Gate(server, settings.upload_bytes + MEGABYTE, settings.origins, settings.frame_ancestors)
+    early = '<script src="viewer/early.js"></script>'
+    return Gate(server, settings.upload_bytes + MEGABYTE, settings.origins, settings.frame_ancestors, early)
 
 
 def head() -> str:
-    """The look, and what must run before Gradio does."""
-    sheets = "".join(f'<link rel="stylesheet" href="viewer/{path.name}">' for path in sorted(VIEWER.glob("*.css")))
-    return sheets + '<script src="viewer/early.js"></script>'
+    """The page's look; loaded after Gradio's, which it overrules."""
+    return "".join(f'<link rel="stylesheet" href="viewer/{path.name}">' for path in sorted(VIEWER.glob("*.css")))
 
 
 def private_folder(port: int) -> Path:

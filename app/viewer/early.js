@@ -1,8 +1,9 @@
-// Runs before Gradio: the language, for the few words that Gradio itself shows ("de-AT" must find "de"); and the theme,
+// Runs before Gradio does: the language, for the few words that Gradio itself shows ("de-AT" must find "de"); and the theme,
 // without a flash.
 (() => {
   const [language] = (localStorage.getItem("medmamba-language") ?? navigator.language).split("-");
   Object.defineProperty(navigator, "language", { get: () => language });
+  Object.defineProperty(navigator, "languages", { get: () => [language] });
   const dark = localStorage.getItem("medmamba-theme") !== "light";
   document.documentElement.style.colorScheme = dark ? "dark" : "light";
   document.documentElement.style.background = dark ? "#101316" : "#f5f6f7";

@@ -27,6 +27,9 @@ def open_pictures(page: Page, pictures: list[str]) -> None:
     page.set_input_files("[data-part=file]", pictures)
     page.wait_for_selector(".mm-recognised")
     page.wait_for_function(SETTLED)
+    if page.locator("[data-anyway]").count():
+        page.click("[data-anyway]")
+    page.wait_for_selector("[data-part=scale]:visible")
     page.wait_for_timeout(500)
 
 
@@ -48,7 +51,7 @@ def main(address: str, pictures: list[str]) -> None:
             page.wait_for_selector(".mm-batch [data-do=cancel]", state="hidden")
             page.screenshot(path=FOLDER / f"batch-{theme}.png")
             page.get_by_role("tab", name="Models").click()
-            page.wait_for_selector(".mm-model, .mm-callout")
+            page.wait_for_selector(".mm-model")
             page.screenshot(path=FOLDER / f"models-{theme}.png")
             page.close()
         phone = browser.new_page(viewport=PHONE, locale="en-US", has_touch=True)

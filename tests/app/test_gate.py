@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 
 from app.gate import Gate, neutral_names
 
-PAGE = "<script>let a = 1;</script><script src='x.js'></script><p>Hello</p><script type=module>let b;</script>"
+SCRIPTS = "<script>let a = 1;</script><script src='x.js'></script><script type=module>let b;</script>"
+PAGE = f"<head></head><p>Hello</p>{SCRIPTS}"
 
 
 async def page(request: Request) -> HTMLResponse:
@@ -24,13 +25,14 @@ async def echo(request: Request) -> PlainTextResponse:
 @pytest.fixture
 def client():
     inner = Starlette(routes=[Route("/", page), Route("/echo", echo, methods=["POST"])])
-    with TestClient(Gate(inner, max_body=1000, origins=("https://friend.example",)), base_url="http://own") as client:
+    gate = Gate(inner, max_body=1000, origins=("https://friend.example",), head="<b>")
+    with TestClient(gate, base_url="http://own") as client:
         yield client
 
 
 def test_every_answer_has_the_headers_and_pages_have_the_hashes_of_their_scripts(client):
     answer = client.get("/", headers={"accept": "text/html"})
-    assert answer.text == PAGE
+    assert answer.text == PAGE.replace("<head>", "<head><b>")
     assert answer.headers["x-content-type-options"] == "nosniff"
     policy = answer.headers["content-security-policy"]
     for script in (b"let a = 1;", b"let b;"):
