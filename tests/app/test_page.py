@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.app.browsing import ask, open_picture
 
@@ -72,7 +73,7 @@ def test_a_strange_picture_is_refused_until_asked_for(page, png):
     open_picture(page, png())
     page.select_option("[data-ask=task]", "covid-ct")
     page.wait_for_selector(".mm-refusal")
-    assert page.locator(".mm-bars").count() == 0
+    expect(page.locator(".mm-bars")).to_have_count(0)
     page.click("[data-anyway]")
     page.wait_for_selector(".mm-bars")
     assert "Shown at your wish" in page.locator(".mm-refusal").inner_text()
@@ -106,13 +107,13 @@ def test_pinning_keeps_the_other_picture_and_its_answer(page, png):
     open_picture(page, png(), png(60, 60, seed=1))
     ask(page, "kidney-ct")
     page.keyboard.press("c")
-    assert page.locator(".mm-pane:visible").count() == 2
-    assert page.locator(".mm-pinned .mm-bars li").count() == 3
+    expect(page.locator(".mm-pane:visible")).to_have_count(2)
+    expect(page.locator(".mm-pinned .mm-bars li")).to_have_count(3)
     page.keyboard.press("n")
     page.wait_for_selector("text=2 of 2")
     page.keyboard.press("c")
-    assert page.locator(".mm-pane:visible").count() == 1
-    assert page.locator(".mm-pinned").count() == 0
+    expect(page.locator(".mm-pane:visible")).to_have_count(1)
+    expect(page.locator(".mm-pinned")).to_have_count(0)
 
 
 def test_many_files_fill_a_table_and_a_csv(page, png):
@@ -128,7 +129,7 @@ def test_many_files_fill_a_table_and_a_csv(page, png):
     page.wait_for_selector("text=4 files")
     names = page.locator(".mm-batch td.mm-name").all_inner_texts()
     assert names == ["one.png", "first.png", "=second.png", "bad.png"]
-    assert page.locator(".mm-batch td img").count() == 3
+    expect(page.locator(".mm-batch td img")).to_have_count(3)
     assert page.locator(".mm-failed td.mm-notes").inner_text().endswith(".")
     page.get_by_role("button", name="File", exact=True).click()
     assert page.locator(".mm-batch td.mm-name").first.inner_text() == "=second.png"
@@ -157,7 +158,7 @@ def test_a_batch_can_be_cancelled(page, png):
 def test_models_and_rescan(page, running, checkpoint_root):
     page.get_by_role("tab", name="Models").click()
     page.wait_for_selector(".mm-model")
-    assert page.locator(".mm-model").count() == 2
+    expect(page.locator(".mm-model")).to_have_count(2)
     broken = checkpoint_root / "broken"
     broken.mkdir()
     try:
@@ -175,7 +176,7 @@ def test_the_notice_is_shown_once(visit):
     page.click(".mm-notice .mm-primary")
     page.reload()
     page.wait_for_selector(".mm-drop")
-    assert page.locator(".mm-notice").count() == 0
+    expect(page.locator(".mm-notice")).to_have_count(0)
 
 
 def test_dark_is_the_default_and_light_stays(page):

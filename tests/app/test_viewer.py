@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from pydicom.data import get_testdata_file
 
 from app.frames import describe, frame_of
@@ -175,7 +176,7 @@ def test_side_by_side_moves_together(page, png):
     ask(page, "kidney-ct")
     settle(page)
     page.keyboard.press("b")
-    assert page.locator(".mm-pane:visible").count() == 2
+    expect(page.locator(".mm-pane:visible")).to_have_count(2)
     before = pixels(page, 0), pixels(page, 1)
     page.keyboard.press("+")
     assert (pixels(page, 0) != before[0], pixels(page, 1) != before[1]) == (True, True)
@@ -224,4 +225,4 @@ def test_help_lists_the_keys(page, png):
     page.keyboard.press("?")
     assert "Invert" in page.locator(".mm-help").inner_text()
     page.keyboard.press("Escape")
-    assert page.locator(".mm-help").count() == 0
+    expect(page.locator(".mm-help")).to_have_count(0)
