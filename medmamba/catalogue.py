@@ -7,6 +7,7 @@ from typing import Any
 from medmamba.checkpoints import Card, list_checkpoints
 
 FILE = "README.md"
+STRANGERS = {"design": "kinds that the score was designed on", "held_out": "kinds held out of its design"}
 COLUMNS = (
     "task",
     "modality",
@@ -80,9 +81,9 @@ def _router_and_refusals(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield f"- Refused though of a known kind: {', '.join(f'{name} {_cell(rate)}' for name, rate in rates.items())}."
         if novelty["wrong_task_flagged"]["all"]["value"] is not None:
             yield f"- Refused when asked a question of another modality: {_cell(novelty['wrong_task_flagged']['all'])}."
-        for group in novelty.get("strangers_refused", {}).values():
-            kinds = ", ".join(f"{name} {_cell(rate)}" for name, rate in group.items() if name != "all")
-            yield f"- Refused, of pictures of other things: {_cell(group['all'])} ({kinds})."
+        for group, rates in novelty.get("strangers_refused", {}).items():
+            kinds = ", ".join(f"{name} {_cell(rate)}" for name, rate in rates.items() if name != "all")
+            yield f"- Refused, of pictures of other things, {STRANGERS[group]}: {_cell(rates['all'])} ({kinds})."
     if router or novelty:
         yield ""
 

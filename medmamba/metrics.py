@@ -5,8 +5,9 @@ the same weight, so that macro sensitivity and balanced accuracy are the same nu
 
 Intervals are percentiles over resamples of the pictures (Efron & Tibshirani 1993). Where several pictures come from one
 patient they are too narrow, but the pictures that we have carry no patient numbers, so that whole patients cannot be
-drawn. A resample in which a class is missing has no AUC for it and is left out there. Neither library computes a
-thousand resamples at once, which is why ``Resamples`` does; the tests hold it to the libraries' functions.
+drawn. A resample in which a class is missing has no AUC for it and is left out there. Resamples have larger calibration
+errors than the pictures themselves, so that this interval lies to one side. Neither library computes a thousand
+resamples at once, which is why ``Resamples`` does; the tests hold it to the libraries' functions.
 """
 
 from dataclasses import asdict, dataclass

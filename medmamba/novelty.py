@@ -17,7 +17,7 @@ DIRECTIONS = 128  # of each stage
 POOLING = 0.1  # share of the mean of all tasks' covariances in a task's own
 RIDGE = 0.003  # added to its diagonal, relative to the mean of the diagonal
 LEVEL = 0.9  # of held-out pictures have a distance below 1 in a stage
-HELD_OUT_REFUSALS = 0.04  # share above the threshold: pictures of other patients and devices reach about 0.05
+HELD_OUT_REFUSALS = 0.02  # share above the threshold: pictures of other patients and devices reach 0.05
 SUMMARIES = 3
 STAGES = 4
 

@@ -48,8 +48,8 @@ LIMITS = (
     "Test pictures come from the same sources as the training pictures; expect lower figures elsewhere.",
     "The pictures carry no patient numbers, so that the intervals are too narrow where one patient gave several.",
     "The pictures carry no age, sex or skin tone, so that differences between such groups could not be measured.",
-    "The novelty score refuses about one in twenty pictures of the known kinds, more where the device is unlike those "
-    "of the training pictures, and lets some pictures of other things pass.",
+    "The novelty score refuses up to about one in twenty pictures of the known kinds, and lets some of other things "
+    "pass. Its strictness was chosen with sight of the share of test pictures refused.",
 )
 
 

@@ -77,12 +77,13 @@ def test_levels_put_nine_in_ten_held_out_pictures_below_one_in_each_stage(fitted
 
 def test_every_task_counts_the_same_in_the_threshold(fitted):
     statistics, _ = fitted
-    few, many_of_one = many([50, 50, 50], 500), many([50, 50, 50], 500)
-    repeated = torch.cat([many_of_one[0], many_of_one[0][:50].repeat(20, 1)])
-    numbers = np.concatenate([many_of_one[1], np.zeros(1000, np.int64)])
-    assert novelty.threshold(statistics, repeated, numbers) == pytest.approx(
-        novelty.threshold(statistics, *few), rel=0.01
+    vectors, numbers = many([53, 53, 53], 500)
+    repeated, of_repeated = (
+        torch.cat([vectors, vectors[:53].repeat(20, 1)]),
+        np.append(numbers, np.zeros(1060, np.int64)),
     )
+    once = novelty.threshold(statistics, vectors, numbers)
+    assert novelty.threshold(statistics, repeated, of_repeated) == pytest.approx(once)
 
 
 def test_fewer_pictures_than_directions():
