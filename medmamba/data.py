@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from medmamba import images
-from medmamba.errors import DataError
+from medmamba.errors import DataError, ImageError
 from medmamba.preprocess import Transform
 from medmamba.tasks import Task
 
@@ -40,6 +40,7 @@ def load_split(root: Path, task: Task, split: str, size: int, cache: Path | None
 
     Raises:
         DataError: the folder is missing, or its class folders are not the task's classes.
+        ImageError: a picture cannot be read; the message says which.
     """
     if task.npz:
         return _from_medmnist(root / task.npz, split, size)
@@ -61,6 +62,7 @@ def load_folder(folder: Path, task: Task, size: int) -> Split:
 
     Raises:
         DataError: its class folders are not the task's classes.
+        ImageError: a picture cannot be read; the message says which.
     """
     paths, labels = _listing(folder.parent, task, folder.name)
     return Split(_read_squares(paths, size), labels)
@@ -95,7 +97,11 @@ def _read_squares(paths: Iterable[Path], size: int) -> np.ndarray:
     transform = Transform(size)
 
     def square(path: Path) -> np.ndarray:
-        return transform.to_square(images.read(path, guarded=False).display())
+        try:
+            return transform.to_square(images.read(path, guarded=False).display())
+        except ImageError as error:
+            number = sorted(path.parent.iterdir()).index(path) + 1  # not its name, which may be a patient's
+            raise ImageError(f"File {number}, by name, of the class folder {path.parent.name}: {error}") from error
 
     with ThreadPoolExecutor() as threads:
         squares = list(threads.map(square, paths))

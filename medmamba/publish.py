@@ -28,7 +28,7 @@ from medmamba.model import MedMamba, MedMambaConfig
 from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout, Task
-from medmamba.train import TrainConfig, layout_of, read_tasks
+from medmamba.train import layout_of, phases, read_tasks
 
 TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most
 LICENCE = (
@@ -199,31 +199,12 @@ def _summary(model: MedMamba, layout: OutputLayout, size: int) -> str:
 
 def _training(best: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """Cost and command of the run and of those that it started from, first one first."""
-    phases: list[dict[str, Any]] = []
-    state: dict[str, Any] | None = best
-    while state:
-        config = state["config"]
-        settings = [
-            f"--{name.replace('_', '-')} {config[name]}"
-            for name, of in TrainConfig.__dataclass_fields__.items()
-            if name not in ("tasks", "data", "out", "start_from") and config.get(name) not in (None, str(of.default))
-        ]
-        phases.insert(
-            0,
-            {
-                "size": int(config["size"]),
-                "pictures": state["pictures"],
-                "seconds": round(state["seconds"]),
-                "settings": " ".join(settings),
-            },
-        )
-        before = Path(config.get("start_from", "None"))
-        state = _read_best(before.parent) if before.is_file() else None
+    runs = phases(best)
     return {
         "command": f"python -m medmamba train --tasks {_relative(arguments.tasks)} --data DIR --out RUN",
-        "phases": phases,
-        "pictures": sum(phase["pictures"] for phase in phases),
-        "seconds": sum(phase["seconds"] for phase in phases),
+        "phases": runs,
+        "pictures": sum(phase["pictures"] for phase in runs),
+        "seconds": sum(phase["seconds"] for phase in runs),
         "hardware": arguments.hardware,
     }
 

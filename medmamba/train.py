@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
-from typing import cast
+from pickle import UnpicklingError
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,14 +25,15 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from medmamba import metrics
+from medmamba import checkpoints, metrics
 from medmamba.augment import Augmenter
 from medmamba.data import Split, load_split
-from medmamba.errors import DataError
+from medmamba.errors import CheckpointError, DataError
 from medmamba.model import MedMamba, MedMambaConfig
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout, Task
 
+Phase = dict[str, Any]  # one run behind some weights, as it stands on a card
 MARGIN = 1.25  # training squares are kept this much larger than the network's input, for zoom and rotation
 
 
@@ -55,7 +57,7 @@ class TrainConfig:
     average: float = 0.999  # decay of the moving average of the weights
     router_weight: float = 0.5
     seed: int = 0
-    start_from: Path | None = None  # best.pt of an earlier run with the same tasks
+    start_from: Path | None = None  # a checkpoint's folder, or best.pt of an earlier run, with the same tasks
     validate_every: int = 16_000
     save_seconds: float = 180.0
 
@@ -105,15 +107,19 @@ def train(config: TrainConfig) -> Path:
     cache = config.out / "squares"
     pool = _Pool(tasks, [load_split(config.data, t, "train", round(config.size * MARGIN), cache) for t in tasks])
     validation = [load_split(config.data, task, "val", config.size, cache) for task in tasks]
+    if not any(len(split) for split in validation):
+        raise DataError("The recipe's tasks have no validation pictures in the data folder, so no weights are best.")
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = MedMamba(MedMambaConfig.variant(config.variant, layout.num_outputs), drop_path=config.drop_path).to(device)
+    earlier: list[Phase] = []
     if config.start_from:
-        model.load_state_dict(torch.load(config.start_from, weights_only=True)["model"])
+        weights, earlier = starting_point(config.start_from, layout)
+        checkpoints.load_strictly(model, weights)
     averaged = AveragedModel(model, multi_avg_fn=_moving_average(config.average), use_buffers=True)
     average = cast(MedMamba, averaged.module)
     optimiser = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.learning_rate, fused=True)
-    run = _Run(config, model, averaged, optimiser)
+    run = _Run(config, model, averaged, optimiser, earlier)
     run.resume()
 
     augment, transform, objective = Augmenter.of(tasks), Transform(config.size), Objective(layout, config)
@@ -125,7 +131,7 @@ def train(config: TrainConfig) -> Path:
             for group in optimiser.param_groups:
                 group["lr"] = _learning_rate(config, run.pictures)
             inputs = transform.normalise(augment(pictures, numbers, config.size, run.random)).to(device)
-            with torch.autocast(device.type, torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=computes_bfloat16(device)):
                 logits = model(inputs)
             loss = objective(logits.float(), labels.to(device), numbers.to(device))
             optimiser.zero_grad()
@@ -146,6 +152,41 @@ def train(config: TrainConfig) -> Path:
                 run.save()
                 last_save = time.monotonic()
     return config.out
+
+
+def starting_point(path: Path, layout: OutputLayout) -> tuple[dict[str, Tensor], list[Phase]]:
+    """The network's tensors, and the training behind them, from a checkpoint's folder or ``best.pt`` of a run.
+
+    Raises:
+        CheckpointError: it is neither, or the checkpoint answers other classes or in another order.
+    """
+    if not path.is_dir():
+        try:
+            best = torch.load(path, weights_only=True, map_location="cpu")
+            return best["model"], phases(best)
+        except (OSError, EOFError, UnpicklingError, RuntimeError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{path.name} is neither a checkpoint's folder nor the best.pt of a run.") from error
+    start = checkpoints.load(path)
+    if _outputs(start.card.layout) != _outputs(layout):
+        raise CheckpointError(f"The checkpoint {start.card.name} has other tasks or classes than the recipe.")
+    return start.model.state_dict(), start.card.training.get("phases", [])
+
+
+def phases(best: dict[str, Any]) -> list[Phase]:
+    """What it took to get the weights in ``best.pt``, the first run first: size, pictures, seconds, flags."""
+    config = best["config"]
+    flags = [
+        f"--{name.replace('_', '-')} {config[name]}"
+        for name, of in TrainConfig.__dataclass_fields__.items()
+        if name not in ("tasks", "data", "out", "start_from") and config.get(name) not in (None, str(of.default))
+    ]
+    last = {"size": int(config["size"]), "pictures": best["pictures"], "seconds": round(best["seconds"])}
+    return [*best.get("earlier", []), last | {"settings": " ".join(flags)}]
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 itself; a CPU that has to emulate it trains ten times slower for it."""
+    return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # public only from torch 2.10 on
 
 
 class Objective:
@@ -212,9 +253,15 @@ class _Run:
     """What a run has reached, and its folder."""
 
     def __init__(
-        self, config: TrainConfig, model: MedMamba, averaged: AveragedModel, optimiser: torch.optim.Optimizer
+        self,
+        config: TrainConfig,
+        model: MedMamba,
+        averaged: AveragedModel,
+        optimiser: torch.optim.Optimizer,
+        earlier: list[Phase],
     ) -> None:
         self.config, self.model, self.averaged, self.optimiser = config, model, averaged, optimiser
+        self.earlier = earlier
         self.random = torch.Generator().manual_seed(config.seed)
         self.pictures, self.best, self.seconds = 0, -math.inf, 0.0
         self._since = time.monotonic()
@@ -231,6 +278,15 @@ class _Run:
         self.random.set_state(state["random"])
         torch.set_rng_state(state["torch_random"])
         self.pictures, self.best, self.seconds = state["pictures"], state["best"], state["seconds"]
+        self._forget_later_rows()
+
+    def _forget_later_rows(self) -> None:
+        """Drop the rows of ``metrics.csv`` that a run killed before its next save will write again."""
+        path = self.config.out / "metrics.csv"
+        if path.exists():
+            header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [row for row in rows if int(row.partition(",")[0]) <= self.pictures]
+            path.write_text("".join([header, *kept]), encoding="utf-8")
 
     def save(self) -> None:
         """Write ``state.pt`` so that a kill at any moment leaves the old file or the new one."""
@@ -261,10 +317,14 @@ class _Run:
             writer.writerow(row)
         if scores["mean"] > self.best:
             self.best = scores["mean"]
-            best = {"model": self.averaged.module.state_dict(), "pictures": self.pictures, "seconds": self._elapsed()}
-            _replace(
-                self.config.out / "best.pt", best | {"config": {k: str(v) for k, v in asdict(self.config).items()}}
-            )
+            best = {
+                "model": self.averaged.module.state_dict(),
+                "pictures": self.pictures,
+                "seconds": self._elapsed(),
+                "config": {name: str(value) for name, value in asdict(self.config).items()},
+                "earlier": self.earlier,
+            }
+            _replace(self.config.out / "best.pt", best)
 
     def _elapsed(self) -> float:
         now = time.monotonic()
@@ -304,6 +364,11 @@ def validate(model: MedMamba, layout: OutputLayout, splits: list[Split], transfo
     if total:
         scores["router accuracy"] = right / total
     return {"mean": float(np.nanmean(list(scores.values()))), **scores}
+
+
+def _outputs(layout: OutputLayout) -> tuple[object, ...]:
+    """What each output of a network stands for."""
+    return tuple((task.name, task.class_names) for task in layout.tasks), layout.routed
 
 
 def _learning_rate(config: TrainConfig, pictures: int) -> float:

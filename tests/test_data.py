@@ -95,8 +95,9 @@ def test_wrong_class_folders_are_named(tree, classes, message):
 def test_a_file_that_is_no_picture_is_an_error(tree):
     root = tree()
     (root / "skin" / "train" / "a" / "broken.png").write_bytes(b"not a picture")
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError, match=r"^File 4, by name, of the class folder a: ") as caught:
         load_split(root, task_of("b", "a", "c"), "train", 16)
+    assert "broken" not in str(caught.value)
 
 
 def test_the_cache_is_used_again(tree, tmp_path, monkeypatch):

@@ -55,19 +55,13 @@ def published(data, tmp_path, monkeypatch):
     def make(recipe="recipe.json", name="both"):
         layout = layout_of(read_tasks(data / recipe))
         weights = MedMamba(MedMambaConfig.variant("tiny", layout.num_outputs)).state_dict()
-        for run, pictures, before in (("first", 1000, "None"), ("second", 500, str(tmp_path / "first" / "best.pt"))):
-            settings = {
-                "variant": "tiny",
-                "size": str(SIZE),
-                "pictures": str(pictures),
-                "start_from": before,
-                "seed": "0",
-            }
-            (tmp_path / run).mkdir(exist_ok=True)
-            best = {"model": weights, "pictures": pictures, "seconds": 60.4, "config": settings}
-            torch.save(best, tmp_path / run / "best.pt")
+        settings = {"variant": "tiny", "size": str(SIZE), "pictures": "500", "start_from": "None", "seed": "0"}
+        earlier = [{"size": 16, "pictures": 1000, "seconds": 60, "settings": "--size 16"}]
+        best = {"model": weights, "pictures": 500, "seconds": 60.4, "config": settings, "earlier": earlier}
+        (tmp_path / "run").mkdir(exist_ok=True)
+        torch.save(best, tmp_path / "run" / "best.pt")
         folder = tmp_path / "checkpoints" / name
-        arguments = ["publish", tmp_path / "second", "--tasks", data / recipe, "--data", data, "--out", folder]
+        arguments = ["publish", tmp_path / "run", "--tasks", data / recipe, "--data", data, "--out", folder]
         assert cli.main([str(a) for a in arguments]) == 0
         return folder
 

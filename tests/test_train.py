@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from medmamba import checkpoints
 from medmamba import model as model_module
 from medmamba import train as train_module
 from medmamba.data import UNLABELLED, Split
@@ -157,6 +158,84 @@ def test_a_run_may_start_from_another(run):
     second = run("second", start_from=first / "best.pt", pictures=16, learning_rate=0.0)
     start, end = weights(first, name="best.pt"), weights(second)
     assert torch.equal(start["classifier.weight"], end["classifier.weight"])
+    behind = train_module.phases(torch.load(second / "best.pt", weights_only=True))
+    assert [(phase["size"], phase["pictures"]) for phase in behind] == [(32, 160), (32, 16)]
+    assert "--learning-rate 0.0" in behind[1]["settings"]
+
+
+@pytest.fixture
+def checkpoint(recipe, tmp_path):
+    """A checkpoint's folder with random weights for the recipe's tasks, or for other ones."""
+
+    def make(tasks=None):
+        layout = layout_of(tasks or read_tasks(recipe))
+        model = MedMamba(model_module.MedMambaConfig.variant("tiny", layout.num_outputs))
+        words = {"name": "start", "title": "Start", "version": "1", "date": "2026-11-23"}
+        words["training"] = {"phases": [{"size": 16, "pictures": 1000, "seconds": 60, "settings": "--size 16"}]}
+        card = checkpoints.Card(**words, config=model.config, transform=Transform(32), layout=layout)
+        checkpoints.save(tmp_path / "start", card, model, {}, torch.zeros(1, 3, 32, 32))
+        return tmp_path / "start"
+
+    return make
+
+
+def test_a_run_may_start_from_a_checkpoint(run, checkpoint):
+    folder = checkpoint()
+    finished = run(start_from=folder, pictures=16, learning_rate=0.0)
+    behind = train_module.phases(torch.load(finished / "best.pt", weights_only=True))
+    assert [(phase["size"], phase["pictures"]) for phase in behind] == [(16, 1000), (32, 16)]
+    end = weights(finished)
+    start = checkpoints.load(folder).model.state_dict()
+    trained = [name for name in start if "running_" not in name and "num_batches" not in name]
+    assert [name for name in trained if not torch.equal(start[name], end[name])] == []
+
+
+def test_a_checkpoint_of_other_classes_is_no_start(run, checkpoint, recipe):
+    tasks = read_tasks(recipe)
+    swapped = (replace(tasks[0], classes=tasks[0].classes[::-1]), *tasks[1:])  # as many outputs, in another order
+    with pytest.raises(CheckpointError, match="start has other tasks or classes than the recipe"):
+        run(start_from=checkpoint(swapped))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not torch's"])
+def test_a_file_that_is_no_start(run, tmp_path, content):
+    if content is not None:
+        (tmp_path / "old.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"old.pt is neither a checkpoint's folder nor the best.pt"):
+        run(start_from=tmp_path / "old.pt")
+
+
+def test_a_kill_between_a_row_and_the_save_leaves_one_row(run, monkeypatch):
+    record = train_module._Run.record
+
+    def killed(self, *arguments):
+        record(self, *arguments)
+        if self.pictures == 128:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module._Run, "record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(save_seconds=0.0)
+    assert [int(row["pictures"]) for row in rows(run())] == [64, 128, 160]
+
+
+def test_a_recipe_without_validation_pictures(run, monkeypatch):
+    load = train_module.load_split
+
+    def without(root, task, split, size, cache):
+        return load(root, task, "none" if split == "val" else split, size, cache)
+
+    monkeypatch.setattr(train_module, "load_split", without)
+    with pytest.raises(DataError, match="no validation pictures"):
+        run()
+
+
+def test_bfloat16_only_where_the_processor_has_it(monkeypatch):
+    for has in (False, True):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has: has)
+        assert train_module.computes_bfloat16(torch.device("cpu")) is has
+        assert train_module.computes_bfloat16(torch.device("cuda"))
 
 
 def test_the_best_weights_fit_the_network(run, recipe):
