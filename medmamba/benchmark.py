@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from medmamba import ss2d
@@ -32,6 +33,7 @@ from medmamba.scan import cpu, cross_scan, reference
 from medmamba.tasks import ClassName, OutputLayout, Task
 
 Timings = dict[str, float]  # milliseconds
+RESOLUTION = "cost against resolution, batch 1"
 STAGE_GRIDS = ((56, 96), (28, 192), (14, 384), (7, 768))  # side and scanned channels of MedMamba-T at 224 px
 
 
@@ -42,16 +44,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures")
+    parser.add_argument("--plot", type=Path, metavar="OUT", help="draw the section resolution (.svg, .png)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Time the sections and print a table each.
 
     Raises:
-        RequestError: a CUDA device was asked for and there is none.
+        RequestError: a CUDA device was asked for and there is none, or a plot without its section.
     """
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise RequestError("There is no CUDA device here; leave out --device cuda.")
+    if arguments.plot and "resolution" not in arguments.sections:
+        raise RequestError("The plot shows the section resolution; add it to --sections.")
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
     results: dict[str, Any] = {"machine": machine(device)}
@@ -64,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
             base = next(iter(timings.values()))
             for name, milliseconds in timings.items():
                 print(f"  {name:<42} {milliseconds:10.2f} ms   {milliseconds / base:8.2f} x")
+    if arguments.plot:
+        plot_resolution(results["resolution"][RESOLUTION], results["machine"], arguments.plot)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0
@@ -71,11 +78,39 @@ def run(arguments: argparse.Namespace) -> int:
 
 def machine(device: torch.device) -> str:
     """Facts a reader needs to place the figures."""
-    processor = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
+    processor = torch.cuda.get_device_name() if device.type == "cuda" else _processor()
     return (
         f"{processor}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}, "
         f"torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}"
     )
+
+
+def _processor() -> str:
+    """The processor's name; Linux keeps it where ``platform`` does not look."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text(encoding="utf-8").splitlines() if facts.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def plot_resolution(timings: Timings, subtitle: str, path: Path) -> None:
+    """Draw time against the side of the picture, both logarithmic, a line a network."""
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for name, milliseconds in timings.items():
+        network, side = name.removesuffix(" px").rsplit(" at ", 1)
+        lines.setdefault(network, []).append((int(side), milliseconds))
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for network, points in lines.items():
+        axes.loglog(*zip(*sorted(points), strict=True), marker="o", label=network)
+    sides = sorted({side for points in lines.values() for side, _ in points})
+    axes.set_xticks(sides, [str(side) for side in sides], minor=False)
+    axes.minorticks_off()
+    axes.set(xlabel="side of the picture (pixels)", ylabel="forward pass (ms)")
+    axes.set_title(subtitle, fontsize="small")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
 
 
 def interleaved(candidates: Mapping[str, Callable[[], Any]], rounds: int, device: torch.device) -> Timings:
@@ -152,7 +187,8 @@ def _resolution(device: torch.device, rounds: int) -> Iterator[tuple[str, Timing
     with torch.inference_mode():
         pictures = {side: torch.randn(1, 3, side, side, device=device) for side in (224, 112, 448, 896)}
         candidates = {f"MedMamba-T at {side} px": partial(form, x) for side, x in pictures.items()}
-        yield "cost against resolution, batch 1", interleaved(candidates, min(rounds, 5), device)
+        candidates |= {f"ViT-S/16 at {side} px": partial(_vit(side).to(device), x) for side, x in pictures.items()}
+        yield RESOLUTION, interleaved(candidates, min(rounds, 5), device)
 
 
 def _saliency(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:
@@ -191,14 +227,21 @@ def _tiny(device: torch.device) -> MedMamba:
 def _peers(device: torch.device) -> dict[str, nn.Module]:
     from torchvision import models
 
-    small = {"image_size": 224, "patch_size": 16, "num_layers": 12, "num_heads": 6, "hidden_dim": 384, "mlp_dim": 1536}
     peers = {
         "ResNet-50": models.resnet50(),
         "Swin-T": models.swin_t(),
         "ConvNeXt-T": models.convnext_tiny(),
-        "ViT-S/16": models.VisionTransformer(**small),
+        "ViT-S/16": _vit(224),
     }
     return {name: net.to(device).eval().requires_grad_(False) for name, net in peers.items()}
+
+
+def _vit(side: int) -> nn.Module:
+    """ViT-S/16 for pictures of one size."""
+    from torchvision.models import VisionTransformer
+
+    small = VisionTransformer(side, patch_size=16, num_layers=12, num_heads=6, hidden_dim=384, mlp_dim=1536)
+    return small.eval().requires_grad_(False)
 
 
 def _scan_inputs(side: int, channels: int, device: torch.device) -> dict[str, Any]:
