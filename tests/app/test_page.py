@@ -229,14 +229,12 @@ def axe_faults(axe, page):
     return [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
 
 
-def test_an_answer_comes_quickly(page, png, record_property):
+def test_an_answer_comes_quickly(visit, png, record_property):
     seconds = []
     for seed in range(5):
-        data = png(512, 512, seed)
+        page, data = visit(), png(512, 512, seed)  # reloading would break off Gradio's stream, which it reports
         started = time.perf_counter()
         open_picture(page, data)
         seconds.append(time.perf_counter() - started)
-        page.reload()
-        page.wait_for_selector(".mm-drop")
     record_property("median_seconds", round(statistics.median(seconds), 3))
     assert statistics.median(seconds) < 5
