@@ -8,6 +8,6 @@ cd "$(dirname "$0")/../.."
 data=$1 runs=$2 python=${PYTHON:-.venv/bin/python} tasks=runs/generalist/tasks.json
 export OMP_WAIT_POLICY=passive # threads that wait must not spin when the cores are shared
 
-"$python" -m medmamba train --tasks $tasks --data "$data" --out "$runs/further" --size 96 --pictures 240000 \
+"$python" -m medmamba train --tasks $tasks --data "$data" --out "$runs/further" --size 96 --pictures 160000 \
     --warm-up 4000 --learning-rate 6e-4 --start-from checkpoints/generalist
 "$python" -m medmamba publish "$runs/further" --tasks $tasks --data "$data" --out checkpoints/generalist --version 2
