@@ -186,7 +186,7 @@ def phases(best: dict[str, Any]) -> list[Phase]:
 
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 itself; a CPU that has to emulate it trains ten times slower for it."""
-    return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # public only from torch 2.10 on
+    return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # newer torch: get_capabilities()
 
 
 class Objective:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train the shipped generalist on, from its own weights: what the next release is made with. Not yet run to its end.
+# Train the shipped generalist on, from its own weights: what the next release is made with. Not yet run.
 #   bash runs/generalist/further.sh DATA RUNS
 # Interrupted at any moment, the same command goes on. Two cores without bfloat16 show about 20 pictures a second at
 # 96 px, with AVX-512 BF16 about 36.
