@@ -49,7 +49,7 @@ LIMITS = (
     "The pictures carry no patient numbers, so that the intervals are too narrow where one patient gave several.",
     "The pictures carry no age, sex or skin tone, so that differences between such groups could not be measured.",
     "The novelty score refuses up to about one in twenty pictures of the known kinds, and lets some of other things "
-    "pass. Its strictness was chosen with sight of the share of test pictures refused.",
+    "pass.",
 )
 
 
@@ -151,7 +151,10 @@ def with_novelty(
 
     statistics = novelty.fit(*together(training), len(names))
     statistics = novelty.with_levels(statistics, *together(validation))
-    threshold = novelty.threshold(statistics, *together(validation))
+    vectors, numbers = together(validation)
+    modality = np.array([card.layout.task(name).modality for name in names])[numbers]
+    strictness = novelty.strictness(statistics, vectors, numbers, modality)
+    threshold = novelty.threshold(statistics, vectors, numbers, strictness)
     return replace(card, novelty=dict.fromkeys(names, round(threshold, 4))), statistics
 
 

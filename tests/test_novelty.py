@@ -6,6 +6,7 @@ import torch
 
 from medmamba import novelty
 
+STRICTNESS = 0.02
 WIDTH = 8  # C of a made-up network: vectors of 45 C
 LENGTHS = [3 * WIDTH * 2**stage for stage in range(novelty.STAGES)]
 
@@ -28,7 +29,7 @@ def many(counts, seed):
 def fitted():
     held_out, numbers = many([300, 300, 300], seed=100)
     statistics = novelty.with_levels(novelty.fit(*many([300, 300, 300], seed=1), 3), held_out, numbers)
-    return statistics, novelty.threshold(statistics, held_out, numbers)
+    return statistics, novelty.threshold(statistics, held_out, numbers, STRICTNESS)
 
 
 def test_summaries_by_hand():
@@ -51,7 +52,7 @@ def test_new_pictures_of_a_task_are_refused_at_the_chosen_rate(fitted):
         float((novelty.scores(statistics, features(t, 1000, 200 + t))[:, t] > threshold).float().mean())
         for t in range(3)
     ]
-    assert np.mean(rates) == pytest.approx(novelty.HELD_OUT_REFUSALS, abs=0.025)
+    assert np.mean(rates) == pytest.approx(STRICTNESS, abs=0.025)
 
 
 def test_pictures_of_another_task_and_of_none_are_refused(fitted):
@@ -82,8 +83,31 @@ def test_every_task_counts_the_same_in_the_threshold(fitted):
         torch.cat([vectors, vectors[:53].repeat(20, 1)]),
         np.append(numbers, np.zeros(1060, np.int64)),
     )
-    once = novelty.threshold(statistics, vectors, numbers)
-    assert novelty.threshold(statistics, repeated, of_repeated) == pytest.approx(once)
+    once = novelty.threshold(statistics, vectors, numbers, STRICTNESS)
+    assert novelty.threshold(statistics, repeated, of_repeated, STRICTNESS) == pytest.approx(once)
+
+
+def strictness_found(counts, modalities, spread=1.0, part=1.0):
+    """For three tasks; ``part`` of the last one's pictures lie ``spread`` times as far from its mean."""
+    statistics = novelty.fit(*many([300, 300, 300], seed=1), 3)
+    vectors, numbers = many(counts, seed=600)
+    far = np.flatnonzero(numbers == 2)
+    far = torch.from_numpy(far[: int(part * len(far))])
+    vectors[far] += (spread - 1) * (vectors[far] - vectors[far].mean(0))
+    return novelty.strictness(statistics, vectors, numbers, np.array(modalities)[numbers])
+
+
+def test_many_pictures_allow_a_strictness_close_to_the_refusals_that_are_allowed():
+    assert strictness_found([3000, 3000, 3000], ["a", "b", "c"]) in (0.03, 0.04)
+
+
+def test_few_pictures_ask_for_a_margin():
+    assert strictness_found([60, 60, 60], ["a", "b", "c"]) < 0.03
+
+
+def test_a_modality_with_a_long_tail_sets_the_strictness():
+    tail = strictness_found([1000, 1000, 1000], ["a", "b", "c"], spread=1.5, part=0.06)
+    assert tail < strictness_found([1000, 1000, 1000], ["a", "b", "c"])
 
 
 def test_fewer_pictures_than_directions():
