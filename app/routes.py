@@ -7,8 +7,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from app import archive, frames, texts
+from app import frames, texts
 from app.service import Service
+from medmamba import archive
 from medmamba.errors import MedMambaError
 
 VIEWER = Path(__file__).parent / "viewer"
@@ -35,7 +36,7 @@ def add_routes(server: FastAPI, service: Service, upload_bytes: int) -> None:
         """The bytes of a ZIP; answers with the name and the token of every file in it."""
         data = await request.body()
         try:
-            held = await run_in_threadpool(lambda: [[name, service.hold(file)] for name, file in archive.entries(data)])
+            held = await run_in_threadpool(lambda: [[path.name, service.hold(f)] for path, f in archive.entries(data)])
         except MedMambaError as error:
             return _sentence(str(error), 422)
         return JSONResponse(held, headers=PRIVATE)

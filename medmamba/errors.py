@@ -5,6 +5,7 @@
     ├── CheckpointError       weights or their card are missing, damaged or do not fit together
     ├── BackendUnavailable    a scan backend was named and cannot run here
     ├── DataError             a training or test folder is not laid out as expected
+    ├── DeckError             a deck of cases for teaching is not laid out as expected
     └── RequestError          a question that the checkpoint cannot answer (unknown task, class, layer, method)
 
 Each message is one or two sentences for the person in front of the screen: what was wrong, and what to do about it.
@@ -31,6 +32,10 @@ class BackendUnavailable(MedMambaError):
 
 class DataError(MedMambaError):
     """A data set on disk is not laid out, or not labelled, as expected."""
+
+
+class DeckError(MedMambaError):
+    """A deck of cases for teaching cannot be read or made; a case is named by its number."""
 
 
 class RequestError(MedMambaError):

@@ -31,9 +31,12 @@ medmamba.images
 medmamba.images.formats
 medmamba.images.fuzz
 
+medmamba.archive
+medmamba.bundle
+
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.augment medmamba.checkpoints medmamba.data
-medmamba.catalogue medmamba.classifier medmamba.official
+medmamba.catalogue medmamba.classifier medmamba.deck medmamba.official
 medmamba.observe medmamba.saliency
 medmamba.figures medmamba.train
 medmamba.evaluate
@@ -42,7 +45,7 @@ medmamba.cli
 medmamba.__main__
 
 app.frames app.gate app.plots app.settings app.store app.texts app.theme
-app.archive app.service
+app.service
 app.api app.mount app.present app.routes
 app.facts app.report
 app.conversation
@@ -58,6 +61,7 @@ ONLY_IN = {
     "fastapi": "app",
     "uvicorn": "app",
     "pydicom": "medmamba.images",
+    "jsonschema": "medmamba.deck",
     "numba": "medmamba.scan.cpu",
     "mamba_ssm": "medmamba.scan.mamba_ssm",
     "triton": "medmamba.scan.triton_gpu",

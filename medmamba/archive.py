@@ -1,6 +1,7 @@
-"""A ZIP of pictures, opened in memory: bounded in entries and in bytes, whatever its directory claims."""
+"""A ZIP, opened in memory: bounded in entries and in bytes, whatever its directory claims."""
 
 import io
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,15 +15,15 @@ TOO_MUCH = f"The archive unpacks to more than {MAX_INFLATED >> 20} MB, or one of
 SKIPPED = ("__MACOSX", ".DS_Store", "Thumbs.db", "DICOMDIR")
 
 
-def entries(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """(name without folders, bytes) of every file in the archive, in its order. Nothing touches the disk.
+def entries(data: bytes) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """(path, bytes) of every file in the archive, in its order. Nothing touches the disk, so a path is only a name.
 
     Raises:
-        ImageError: it is no ZIP, is encrypted or damaged, or holds too much.
+        ImageError: it is no ZIP, is encrypted or damaged, or holds links or too much.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            wanted = [info for info in archive.infolist() if _is_wanted(info)]
+            wanted = [info for info in archive.infolist() if not info.is_dir() and is_wanted(path_of(info))]
             if len(wanted) > MAX_ENTRIES:
                 raise ImageError(f"The archive holds more than {MAX_ENTRIES} files. Split it.")
             if sum(info.file_size for info in wanted) > MAX_INFLATED:
@@ -31,16 +32,23 @@ def entries(data: bytes) -> Iterator[tuple[str, bytes]]:
             for info in wanted:
                 if info.flag_bits & 1:
                     raise ImageError("The archive is encrypted. Unpack it and choose the pictures.")
+                if stat.S_ISLNK(info.external_attr >> 16):
+                    raise ImageError("The archive holds a link instead of a file. Pack the files themselves.")
                 content = _read(archive, info, min(left, MAX_BYTES))
                 left -= len(content)
-                yield PurePosixPath(info.filename.replace("\\", "/")).name, content
+                yield path_of(info), content
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, RuntimeError, OSError):
         raise ImageError("The archive is damaged, or packed in a way that is not read. Pack it again as ZIP.") from None
 
 
-def _is_wanted(info: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(info.filename.replace("\\", "/")).parts
-    return not info.is_dir() and bool(parts) and not any(part in SKIPPED or part.startswith("._") for part in parts)
+def path_of(info: zipfile.ZipInfo) -> PurePosixPath:
+    """The path of an entry, with Windows' separators read as what they are."""
+    return PurePosixPath(info.filename.replace("\\", "/"))
+
+
+def is_wanted(path: PurePosixPath) -> bool:
+    """Whether a path is a file of somebody's, and none that an operating system left behind."""
+    return bool(path.parts) and not any(part in SKIPPED or part.startswith("._") for part in path.parts)
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:

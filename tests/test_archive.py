@@ -1,9 +1,10 @@
 import io
 import zipfile
+from pathlib import PurePosixPath
 
 import pytest
 
-from app import archive
+from medmamba import archive
 from medmamba.errors import ImageError
 
 
@@ -15,9 +16,9 @@ def zipped(**files: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def test_entries_come_in_order_without_their_folders():
+def test_entries_come_in_order():
     data = zipped(**{"b/one.png": b"1", "../../two.dcm": b"2", "__MACOSX/b/._one.png": b"x", "dir/": b""})
-    assert list(archive.entries(data)) == [("one.png", b"1"), ("two.dcm", b"2")]
+    assert list(archive.entries(data)) == [(PurePosixPath("b/one.png"), b"1"), (PurePosixPath("../../two.dcm"), b"2")]
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", zipped(a=b"1")[:-8]])
@@ -57,3 +58,13 @@ def test_encrypted_archives_are_refused():
         data[data.index(signature) + offset] |= 1
     with pytest.raises(ImageError, match="encrypted"):
         list(archive.entries(bytes(data)))
+
+
+def test_links_are_refused():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        link = zipfile.ZipInfo("picture.png")
+        link.external_attr = 0o120777 << 16
+        file.writestr(link, "/etc/passwd")
+    with pytest.raises(ImageError, match="link"):
+        list(archive.entries(buffer.getvalue()))

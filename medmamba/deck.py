@@ -1,0 +1,232 @@
+"""Decks of cases for teaching: a folder or a ZIP with ``deck.json`` and pictures, or a folder of class folders.
+
+``deck.json`` is described by ``deck.schema.json`` and in docs/decks.md. A picture stays what it was, bytes in any
+format that the reader knows, until the deck is written: then it becomes a PNG without any header.
+"""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import jsonschema
+import numpy as np
+from PIL import Image
+
+from medmamba import checkpoints, images
+from medmamba.bundle import Files, files_of
+from medmamba.checkpoints import Card
+from medmamba.errors import DeckError, ImageError
+
+DECK, SCHEMA = "deck.json", Path(__file__).with_name("deck.schema.json")
+MODALITY = "modality"  # the task of a deck that asks what kind of picture it is
+MAX_CASES = 200
+MAX_JSON = 2**20
+MAX_TOTAL = 256 * 2**20  # bytes of all pictures together
+LONGEST = 2048  # pixels of a side of a written picture
+Classes = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One picture. truth: the name of a class; text: what is to be learnt from it; source, licence: of the picture."""
+
+    picture: bytes
+    truth: str
+    text: str = ""
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Deck:
+    """Cases that ask the same question. task: of a checkpoint, "modality", or free; classes: (name, label)."""
+
+    title: str
+    language: str
+    task: str
+    classes: Classes
+    cases: tuple[Case, ...]
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.classes]
+        if len(set(names)) != len(names) or len(names) < 2:
+            raise DeckError("The deck needs at least two classes, each with a name of its own.")
+        if not 1 <= len(self.cases) <= MAX_CASES:
+            raise DeckError(f"A deck holds 1 to {MAX_CASES} cases. Split it.")
+        for number, case in enumerate(self.cases, 1):
+            if case.truth not in names:
+                raise DeckError(f"Case {number}: its truth is none of the deck's classes.")
+        if sum(len(case.picture) for case in self.cases) > MAX_TOTAL:
+            raise DeckError(f"The pictures take more than {MAX_TOTAL >> 20} MB together. Split the deck.")
+
+
+def read_deck(source: str | Path | bytes) -> Deck:
+    """Read a folder, a ZIP on disk or the bytes of a ZIP. Pictures are not decoded; ``check_pictures`` does that.
+
+    Raises:
+        DeckError: what is wrong and, where it is a case, its number.
+    """
+    files = files_of(source)
+    if DECK in files:
+        return _from_json(files)
+    return _from_class_folders(files, Path(source).name if isinstance(source, (str, Path)) else "")
+
+
+def write_deck(deck: Deck) -> bytes:
+    """A ZIP that ``read_deck`` reads: neutral names, every picture a fresh 8-bit PNG without metadata.
+
+    A picture is drawn as it is displayed, in its default window, at most ``LONGEST`` pixels a side.
+
+    Raises:
+        DeckError: a picture cannot be read; the sentence begins with the case's number.
+    """
+    names = [f"pictures/{number:03}.png" for number in range(1, len(deck.cases) + 1)]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(DECK), _to_json(deck, names))
+        for number, (name, case) in enumerate(zip(names, deck.cases, strict=True), 1):
+            archive.writestr(zipfile.ZipInfo(name), _png(_display(case, number)))
+    return buffer.getvalue()
+
+
+def check_pictures(deck: Deck) -> None:
+    """Decode every picture once.
+
+    Raises:
+        DeckError: the first that cannot be read, by its case's number.
+    """
+    for number, case in enumerate(deck.cases, 1):
+        _display(case, number)
+
+
+def classes_of(task: str, card: Card) -> Classes:
+    """(name, label) of a task's classes, or of a checkpoint's modalities; empty where it has no such task."""
+    if task == MODALITY:
+        modalities = dict.fromkeys(card.layout.task(name).modality for name in card.layout.routed)
+        return tuple((modality, modality[:1].upper() + modality[1:]) for modality in modalities)
+    known = next((known for known in card.layout.tasks if known.name == task), None)
+    return tuple((c.name, c.label) for c in known.classes) if known else ()
+
+
+def is_known(deck: Deck, card: Card) -> bool:
+    """Whether a checkpoint answers the deck's question with exactly the deck's classes."""
+    return {name for name, _ in deck.classes} == {name for name, _ in classes_of(deck.task, card)}
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON schema of ``deck.json``."""
+    loaded: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _from_json(files: Files) -> Deck:
+    content = files[DECK]()
+    if len(content) > MAX_JSON:
+        raise DeckError(f"deck.json is larger than {MAX_JSON >> 20} MB.")
+    try:
+        entry = json.loads(content)
+    except (ValueError, RecursionError):
+        raise DeckError("deck.json is not JSON. Check its commas, quotes and brackets.") from None
+    fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
+    if fault is not None:
+        raise DeckError(_sentence(fault))
+    cases = []
+    for number, case in enumerate(entry["cases"], 1):
+        path = PurePosixPath(case["picture"])
+        if path.is_absolute() or ".." in path.parts or str(path) not in files:
+            raise DeckError(f"Case {number}: its picture is not in the deck. Paths start at deck.json, with slashes.")
+        cases.append(Case(**{**case, "picture": files[str(path)]()}))
+    listed = tuple((c["name"], c["label"]) for c in entry.get("classes", ()))
+    task = entry["task"]
+    return Deck(entry["title"], entry.get("language", "en"), task, listed or _of_checkpoints(task), tuple(cases))
+
+
+def _from_class_folders(files: Files, name: str) -> Deck:
+    """A folder of class folders; a folder named after a task has that task's question and labels."""
+    pictures = [(PurePosixPath(path), read) for path, read in files.items()]
+    folders = sorted({path.parts[0] for path, _ in pictures if len(path.parts) == 2})
+    if len(folders) < 2 or any(len(path.parts) != 2 for path, _ in pictures):
+        raise DeckError("This is no deck: there is no deck.json, and no class folders with pictures in them either.")
+    if len(pictures) > MAX_CASES:
+        raise DeckError(
+            f"A deck holds at most {MAX_CASES} cases; `python -m medmamba deck build` chooses some of more."
+        )
+    known = dict(_of_checkpoints(name, missing_ok=True))
+    fits = set(folders) <= set(known)
+    classes = tuple(known.items()) if fits else tuple((f, f.replace("_", " ").capitalize()) for f in folders)
+    cases = tuple(Case(read(), path.parts[0]) for path, read in pictures)
+    return Deck("Untitled deck", "en", name if fits else "own", classes, cases)
+
+
+def _of_checkpoints(task: str, missing_ok: bool = False) -> Classes:
+    """The classes of a task in the first checkpoint that has it."""
+    for card in checkpoints.list_checkpoints().values():
+        if isinstance(card, Card) and (classes := classes_of(task, card)):
+            return classes
+    if missing_ok:
+        return ()
+    raise DeckError("deck.json lists no classes, and no checkpoint has a task of that name with classes.")
+
+
+def _sentence(fault: jsonschema.ValidationError) -> str:
+    """What the schema misses, without the value that is there: it may be a name."""
+    path = list(fault.absolute_path)
+    where = "deck.json"
+    if path[:1] == ["cases"] and len(path) > 1:
+        where, path = f"Case {int(path[1]) + 1}", path[2:]
+    field = ".".join(str(part) for part in path)
+    subject = f"{where}: {field}" if field else f"{where}: it"
+    allowed = fault.validator_value
+    if fault.validator == "additionalProperties":
+        return f"{subject} has a field that is not known; known are {', '.join(fault.schema['properties'])}."
+    if fault.validator == "required":
+        missing = [name for name in allowed if name not in fault.instance]
+        return f"{subject} lacks {', '.join(missing)}."
+    if fault.validator == "type":
+        return f"{subject} is not of the right kind: {allowed} is expected."
+    limits = {
+        "minLength": "is too short",
+        "maxLength": "is longer than {} characters",
+        "pattern": "is not like en or de",
+    }
+    limits |= {"minItems": "has fewer than {} entries", "maxItems": "has more than {} entries"}
+    return f"{subject} {limits[str(fault.validator)].format(allowed)}."
+
+
+def _to_json(deck: Deck, names: list[str]) -> bytes:
+    entry = {
+        "title": deck.title,
+        "language": deck.language,
+        "task": deck.task,
+        "classes": [{"name": name, "label": label} for name, label in deck.classes],
+        "cases": [
+            {"picture": name, "truth": case.truth, "text": case.text, "source": case.source, "licence": case.licence}
+            for name, case in zip(names, deck.cases, strict=True)
+        ],
+    }
+    fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
+    if fault is not None:
+        raise DeckError(_sentence(fault))
+    return (json.dumps(entry, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _display(case: Case, number: int) -> np.ndarray:
+    """The picture as it is shown, (H, W, 3) uint8."""
+    try:
+        return images.read(case.picture).display()
+    except ImageError as error:
+        raise DeckError(f"Case {number}: {error}") from None
+
+
+def _png(display: np.ndarray) -> bytes:
+    is_grey = bool((display == display[..., :1]).all())
+    picture = Image.fromarray(np.ascontiguousarray(display[..., 0]) if is_grey else display)
+    picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
