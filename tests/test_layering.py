@@ -40,7 +40,7 @@ medmamba.catalogue medmamba.classifier medmamba.deck medmamba.official
 medmamba.observe medmamba.saliency
 medmamba.figures medmamba.train
 medmamba.evaluate
-medmamba.benchmark medmamba.classify medmamba.info medmamba.publish
+medmamba.benchmark medmamba.classify medmamba.deck_build medmamba.info medmamba.publish
 medmamba.cli
 medmamba.__main__
 
