@@ -47,7 +47,7 @@ def _model(name: str, card: Card, texts: Texts, is_first: bool) -> str:
         ("for", escape(card.intended_use)),
         ("notFor", _list(card.not_for)),
         ("limits", _list(card.limits)),
-        ("network", escape(texts("models.networkWords", size=card.transform.size, blocks=sum(card.config.depths)))),
+        ("network", escape(_network(card, texts))),
         ("training", escape(_training(card, texts))),
         ("router", escape(_router(card, texts))),
         ("licence", escape(card.licence)),
@@ -62,6 +62,12 @@ def _model(name: str, card: Card, texts: Texts, is_first: bool) -> str:
         f'<p class="mm-summary">{escape(card.summary)}</p><dl>{rows}</dl>'
         f"<h3>{escape(texts('models.tasks'))}</h3>{tasks}</details>"
     )
+
+
+def _network(card: Card, texts: Texts) -> str:
+    config = card.config
+    words = {"family": config.family, "size": card.transform.size, "blocks": sum(config.depths)}
+    return texts("models.networkWords", **words)
 
 
 def _broken(name: str, error: MedMambaError, texts: Texts) -> str:

@@ -20,9 +20,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from medmamba.errors import CheckpointError
-from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.network import Network, NetworkConfig
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout, Task
+from medmamba.variants import build, config_from_json
 
 CARD, WEIGHTS, GOLDEN = "card.json", "weights.safetensors", "golden.safetensors"
 NOVELTY_PREFIX = "novelty."
@@ -45,7 +46,7 @@ class Card:
     title: str
     version: str
     date: str
-    config: MedMambaConfig
+    config: NetworkConfig
     transform: Transform
     layout: OutputLayout
     summary: str = ""
@@ -84,7 +85,7 @@ class Card:
             for name in ("not_for", "limits"):
                 entry[name] = tuple(entry.get(name, ()))
             return cls(
-                config=MedMambaConfig(**(network | {"depths": tuple(network["depths"])})),
+                config=config_from_json(network),
                 transform=Transform(int(transform["size"]), tuple(transform["mean"]), tuple(transform["std"])),
                 layout=OutputLayout(tasks, routed),
                 **entry,
@@ -99,7 +100,7 @@ class Checkpoint:
     """A loaded folder: the card, the network in evaluation mode, and the tensors of the novelty score, if any."""
 
     card: Card
-    model: MedMamba
+    model: Network
     novelty: dict[str, Tensor]
 
 
@@ -154,7 +155,7 @@ def load(folder: Path, backend: str = "auto") -> Checkpoint:
     if hash_of(path) != card.sha256:
         raise CheckpointError(f"{WEIGHTS} of {card.name} is not the file that its card names; fetch the folder again.")
     tensors = _read(path)
-    model = MedMamba(card.config, drop_path=0.0, backend=backend)
+    model = build(card.config, backend=backend)
     load_strictly(model, {k: v for k, v in tensors.items() if not k.startswith(NOVELTY_PREFIX)})
     model.eval().requires_grad_(False)
     if card.config.num_outputs != card.layout.num_outputs:
@@ -167,7 +168,7 @@ def load(folder: Path, backend: str = "auto") -> Checkpoint:
     return Checkpoint(card, model, novelty)
 
 
-def save(folder: Path, card: Card, model: MedMamba, novelty: dict[str, Tensor], golden_input: Tensor) -> Card:
+def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], golden_input: Tensor) -> Card:
     """Write a checkpoint folder from a trained network; returns the card with the hash of the weights filled in.
 
     The golden logits are those of the weights as stored. golden_input: (batch, 3, size, size), normalised.
@@ -178,7 +179,7 @@ def save(folder: Path, card: Card, model: MedMamba, novelty: dict[str, Tensor], 
     save_file({k: v.contiguous().cpu() for k, v in stored.items()}, folder / WEIGHTS)
     card = replace(card, sha256=hash_of(folder / WEIGHTS))
     (folder / CARD).write_text(card.to_json(), encoding="utf-8")
-    reloaded = MedMamba(card.config, drop_path=0.0).eval()
+    reloaded = build(card.config).eval()
     load_strictly(reloaded, {k: v for k, v in stored.items() if not k.startswith(NOVELTY_PREFIX)})
     with torch.inference_mode():
         logits = reloaded(golden_input)
@@ -186,7 +187,7 @@ def save(folder: Path, card: Card, model: MedMamba, novelty: dict[str, Tensor], 
     return card
 
 
-def load_strictly(model: MedMamba, tensors: dict[str, Tensor]) -> None:
+def load_strictly(model: Network, tensors: dict[str, Tensor]) -> None:
     """``load_state_dict`` that names every tensor that is missing, left over or of another shape.
 
     Raises:
@@ -219,7 +220,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path.name} is damaged or not a safetensors file; fetch the folder again.") from error
 
 
-def _check_golden(folder: Path, card: Card, model: MedMamba) -> None:
+def _check_golden(folder: Path, card: Card, model: Network) -> None:
     if not (folder / GOLDEN).is_file():
         raise CheckpointError(f"The checkpoint {card.name} has no {GOLDEN}.")
     golden = _read(folder / GOLDEN)

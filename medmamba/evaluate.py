@@ -22,7 +22,7 @@ from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, ClassScore, band_of
 from medmamba.data import Split, load_folder, load_split
 from medmamba.errors import DataError
-from medmamba.model import MedMamba
+from medmamba.network import Network
 from medmamba.observe import Observed, observe
 from medmamba.tasks import OutputLayout, Task
 
@@ -161,7 +161,7 @@ def refusals(card: Card, statistics: dict[str, Tensor], vectors: Tensor) -> np.n
     return (novelty.scores(statistics, vectors) > torch.tensor(list(card.novelty.values()))).numpy()
 
 
-def measure_strangers(card: Card, model: MedMamba, statistics: dict[str, Tensor]) -> dict[str, Any]:
+def measure_strangers(card: Card, model: Network, statistics: dict[str, Tensor]) -> dict[str, Any]:
     """Shares refused, under the task they are sent to, of pictures that are none of the modalities, by kind.
 
     Raises:

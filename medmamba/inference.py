@@ -15,13 +15,14 @@ one and computes the same function:
 """
 
 import math
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmamba.model import MedMamba, MedMambaConfig, PatchMerging, SSConvSSM
+from medmamba.network import Network
 from medmamba.scan import cpu
 from medmamba.ss2d import DIRECTIONS, SS2D
 
@@ -50,9 +51,14 @@ class InferenceForm:
         self.leave = [order.argsort() for order in orders]
 
     @staticmethod
-    def serves(model: MedMamba, device: torch.device) -> bool:
-        """Whether it can stand for the network: on a CPU, unless another scan was named or the widths do not divide."""
-        return device.type == "cpu" and model.backend in ("auto", "cpu") and model.config.width % 4 == 0
+    def serves(model: Network, device: torch.device) -> TypeGuard[MedMamba]:
+        """Whether it can stand for the network: a MedMamba on a CPU, its scan not another's, its widths divisible."""
+        return (
+            isinstance(model, MedMamba)
+            and device.type == "cpu"
+            and model.backend in ("auto", "cpu")
+            and model.config.width % 4 == 0
+        )
 
     @torch.inference_mode()
     def pyramid(self, x: Tensor) -> list[Tensor]:

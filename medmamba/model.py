@@ -1,24 +1,20 @@
 """MedMamba (Yue & Li, arXiv 2403.03849): patch embedding, four stages of SS-Conv-SSM blocks, mean pool, linear head.
 
-Glossary:
-    C          channels of the first stage; the stages have C, 2C, 4C, 8C
-    grid       feature map, channels last: (batch, H, W, channels); H and W are a quarter of the picture's, then halved
-    SS-Conv-SSM  split the channels in halves, convolve one, scan the other (SS2D), shuffle them together, add the input
+Words: C and grid as in ``network``; an SS-Conv-SSM block splits the channels in halves, convolves one, scans the other
+(SS2D), shuffles them together and adds the input.
 
 The parameter counts that the paper prints for S and B (23.5 M and 48.1 M) do not fit the depths it prints; the depths,
 which the authors' code shares, give 18.6 M and 39.9 M, and those are built here.
 """
 
 from dataclasses import dataclass, field
-from typing import Self, cast
+from typing import ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from medmamba.errors import RequestError
+from medmamba.network import Network
 from medmamba.ss2d import SS2D
-
-SMALLEST_SIDE = 32  # pixels: the patch embedding and three patch mergings divide by that much
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,7 @@ class MedMambaConfig:
     width: int
     num_outputs: int
     d_state: int = 16
+    family: ClassVar[str] = "MedMamba"
 
     @classmethod
     def variant(cls, name: str, num_outputs: int) -> Self:
@@ -142,8 +139,8 @@ class Stage(nn.Module):
         self.merging = merging or nn.Identity()
 
 
-class MedMamba(nn.Module):
-    """The network. ``forward`` is ``head(features(x))``; both halves are public, for saliency and for other heads.
+class MedMamba(Network):
+    """The network.
 
     Args:
         config: shapes; ``MedMambaConfig.variant("T", num_outputs=6)`` for the paper's.
@@ -153,7 +150,8 @@ class MedMamba(nn.Module):
 
     def __init__(self, config: MedMambaConfig, drop_path: float = 0.1, backend: str = "auto") -> None:
         super().__init__()
-        self.config, self.backend = config, backend
+        self.config: MedMambaConfig = config
+        self.backend = backend
         depth = _Depth(sum(config.depths), drop_path)
         self.patch_embedding = PatchEmbedding(config.width)
         self.stages = nn.ModuleList(
@@ -166,30 +164,10 @@ class MedMamba(nn.Module):
         self.classifier = nn.Linear(config.widths[-1], config.num_outputs)
         self.apply(_initialise)
 
-    def features(self, x: Tensor) -> Tensor:
-        """Pictures (batch, 3, H, W) -> output of the last SS-Conv-SSM block (batch, H/32, W/32, 8C)."""
-        return self.pyramid(x)[-1]
-
     def pyramid(self, x: Tensor) -> list[Tensor]:
-        """Pictures (batch, 3, H, W) -> output of each stage's last block, from (batch, H/4, W/4, C) to ``features``.
-
-        Raises:
-            RequestError: a side is too short, see ``check_size``.
-        """
+        """As ``Network.pyramid``: the output of each stage's last SS-Conv-SSM block."""
         self.check_size(x)
         return self.stages_from(self.patch_embedding(x), first=0)
-
-    @staticmethod
-    def check_size(x: Tensor) -> None:
-        """Refuse pictures (batch, 3, H, W) of which nothing would be left at the last stage.
-
-        Raises:
-            RequestError: a side is shorter than 32 pixels.
-        """
-        if min(x.shape[-2:]) < SMALLEST_SIDE:
-            raise RequestError(
-                f"The network needs pictures of at least {SMALLEST_SIDE} pixels a side, not {tuple(x.shape[-2:])}."
-            )
 
     @property
     def stage_list(self) -> list[Stage]:
@@ -204,18 +182,9 @@ class MedMamba(nn.Module):
             grid = stage.merging(grids[-1])
         return grids
 
-    @staticmethod
-    def pool(features: Tensor) -> Tensor:
-        """Mean over the grid: (batch, h, w, 8C) -> (batch, 8C)."""
-        return features.mean((1, 2))
-
-    def head(self, features: Tensor) -> Tensor:
-        """Grid (batch, h, w, 8C) -> logits (batch, num_outputs)."""
-        return self.classifier(self.pool(features))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Pictures (batch, 3, H, W), at least 32 pixels a side -> logits (batch, num_outputs)."""
-        return self.head(self.features(x))
+    def continue_from(self, grid: Tensor, stage: int) -> Tensor:
+        """As ``Network.continue_from``."""
+        return self.stages_from(self.stage_list[stage - 1].merging(grid), first=stage)[-1] if stage < 4 else grid
 
 
 def _initialise(module: nn.Module) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from medmamba import novelty
 from medmamba.data import Split
 from medmamba.inference import InferenceForm
-from medmamba.model import MedMamba
+from medmamba.network import Network
 from medmamba.preprocess import Transform
 
 BATCH = 32
@@ -34,7 +34,7 @@ class Observed:
 
 
 @torch.inference_mode()
-def observe(model: MedMamba, transform: Transform, split: Split) -> Observed:
+def observe(model: Network, transform: Transform, split: Split) -> Observed:
     """Run the network once over a split's squares."""
     device = next(model.parameters()).device
     network = InferenceForm(model) if InferenceForm.serves(model, device) else model

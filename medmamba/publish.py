@@ -24,11 +24,12 @@ from medmamba.classifier import ROUTER
 from medmamba.data import Split, load_split
 from medmamba.errors import CheckpointError, DataError
 from medmamba.evaluate import NOVELTY
-from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.network import Network
 from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout, Task
 from medmamba.train import layout_of, phases, read_tasks
+from medmamba.variants import build, config_of
 
 TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most
 LICENCE = (
@@ -36,7 +37,7 @@ LICENCE = (
     "and education; not a medical device."
 )
 INTENDED_USE = (
-    "Teaching and research: to see how a small state-space network reads pictures of these kinds, where it looks, how "
+    "Teaching and research: to see how a small network reads pictures of these kinds, where it looks, how "
     "sure it is, and where it fails."
 )
 NOT_FOR = (
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     card = Card(
         name=arguments.out.name,
-        title=_title(best, layout),
+        title=_title(model.config.family, best, layout),
         version=arguments.release,
         date=date.today().isoformat(),
         config=model.config,
@@ -171,9 +172,9 @@ def _read_best(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"The run {folder.name} has no readable best.pt; train it first.") from error
 
 
-def _stored_precision(best: dict[str, Any], layout: OutputLayout) -> MedMamba:
+def _stored_precision(best: dict[str, Any], layout: OutputLayout) -> Network:
     """The trained network with its matrices rounded as ``checkpoints.save`` stores them."""
-    model = MedMamba(MedMambaConfig.variant(best["config"]["variant"], layout.num_outputs), drop_path=0.0)
+    model = build(config_of(best["config"]["variant"], layout.num_outputs))
     checkpoints.load_strictly(model, {k: v.half().float() if v.ndim > 1 else v for k, v in best["model"].items()})
     return model.eval().requires_grad_(False)
 
@@ -184,11 +185,12 @@ def _some(split: Split) -> Split:
     return Split(split.squares[chosen], split.labels[chosen])
 
 
-def _title(best: dict[str, Any], layout: OutputLayout) -> str:
-    return f"MedMamba-{best['config']['variant']} {'generalist' if layout.routed else layout.tasks[0].name}"
+def _title(family: str, best: dict[str, Any], layout: OutputLayout) -> str:
+    variant = best["config"]["variant"].removeprefix(family.lower())
+    return f"{family}-{variant} {'generalist' if layout.routed else layout.tasks[0].name}"
 
 
-def _summary(model: MedMamba, layout: OutputLayout, size: int) -> str:
+def _summary(model: Network, layout: OutputLayout, size: int) -> str:
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     questions = [task for task in layout.tasks if task.classes]
     network = f"A network of {millions:.1f} million parameters, trained on real pictures of {size} x {size} pixels"

@@ -141,10 +141,8 @@ def _cam(
 def _gradient(classifier: Classifier, activations: Tensor, stage: int, output: int) -> Tensor:
     model = classifier.model
     with torch.enable_grad():
-        grid = entry = activations.clone().requires_grad_()
-        if stage < LAST_STAGE:
-            grid = model.stages_from(model.stage_list[stage - 1].merging(grid), first=stage)[-1]
-        return torch.autograd.grad(model.head(grid)[0, output], entry)[0]
+        entry = activations.clone().requires_grad_()
+        return torch.autograd.grad(model.head(model.continue_from(entry, stage))[0, output], entry)[0]
 
 
 def _probability(answer: Answer, class_name: str) -> float:

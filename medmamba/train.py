@@ -29,9 +29,10 @@ from medmamba import checkpoints, metrics
 from medmamba.augment import Augmenter
 from medmamba.data import Split, load_split
 from medmamba.errors import CheckpointError, DataError
-from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.network import Network
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout, Task
+from medmamba.variants import build, config_of
 
 Phase = dict[str, Any]  # one run behind some weights, as it stands on a card
 MARGIN = 1.25  # training squares are kept this much larger than the network's input, for zoom and rotation
@@ -47,7 +48,7 @@ class TrainConfig:
     size: int = 64  # pixels
     pictures: int = 300_000
     warm_up: int = 10_000
-    variant: str = "T"
+    variant: str = "T"  # or S, B, resnet18, resnet50: see ``variants``
     batch: int = 48
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -111,13 +112,13 @@ def train(config: TrainConfig) -> Path:
         raise DataError("The recipe's tasks have no validation pictures in the data folder, so no weights are best.")
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = MedMamba(MedMambaConfig.variant(config.variant, layout.num_outputs), drop_path=config.drop_path).to(device)
+    model = build(config_of(config.variant, layout.num_outputs), config.drop_path).to(device)
     earlier: list[Phase] = []
     if config.start_from:
         weights, earlier = starting_point(config.start_from, layout)
         checkpoints.load_strictly(model, weights)
     averaged = AveragedModel(model, multi_avg_fn=_moving_average(config.average), use_buffers=True)
-    average = cast(MedMamba, averaged.module)
+    average = cast(Network, averaged.module)
     optimiser = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.learning_rate, fused=True)
     run = _Run(config, model, averaged, optimiser, earlier)
     run.resume()
@@ -255,7 +256,7 @@ class _Run:
     def __init__(
         self,
         config: TrainConfig,
-        model: MedMamba,
+        model: Network,
         averaged: AveragedModel,
         optimiser: torch.optim.Optimizer,
         earlier: list[Phase],
@@ -333,7 +334,7 @@ class _Run:
 
 
 @torch.inference_mode()
-def predict(model: MedMamba, squares: np.ndarray, transform: Transform, batch: int = 64) -> np.ndarray:
+def predict(model: Network, squares: np.ndarray, transform: Transform, batch: int = 64) -> np.ndarray:
     """Logits (n, outputs) of squares (n, size, size, 3) uint8."""
     device = next(model.parameters()).device
     training = model.training
@@ -346,7 +347,7 @@ def predict(model: MedMamba, squares: np.ndarray, transform: Transform, batch: i
     return torch.cat(logits).numpy()
 
 
-def validate(model: MedMamba, layout: OutputLayout, splits: list[Split], transform: Transform) -> dict[str, float]:
+def validate(model: Network, layout: OutputLayout, splits: list[Split], transform: Transform) -> dict[str, float]:
     """Accuracy and macro AUC of each task, the router's accuracy, and ``mean``: the average of all of them."""
     scores: dict[str, float] = {}
     right = total = 0
@@ -379,7 +380,7 @@ def _learning_rate(config: TrainConfig, pictures: int) -> float:
     return config.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
 
 
-def _decay_groups(model: MedMamba, weight_decay: float) -> list[dict]:
+def _decay_groups(model: Network, weight_decay: float) -> list[dict]:
     """Weight decay for matrices and kernels only, not for norms, biases, A_log, D and the step sizes' bias."""
     spared = {"A_log", "D", "dt_proj_bias"}
     named = list(model.named_parameters())

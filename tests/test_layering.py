@@ -16,8 +16,9 @@ medmamba.scan.reference medmamba.scan.threads
 medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.triton_gpu
 medmamba.scan
 medmamba.ss2d
-medmamba.model
-medmamba.inference
+medmamba.network
+medmamba.model medmamba.resnet
+medmamba.inference medmamba.variants
 
 medmamba.images.colour medmamba.images.fuzz_seeds medmamba.images.limits medmamba.images.luts medmamba.images.picture
 medmamba.images.codestream medmamba.images.sniff

@@ -141,6 +141,8 @@ def test_pyramid_has_the_last_block_of_each_stage(tiny_model):
     for stage in range(3):
         rest = model.stages_from(model.stages[stage].merging(pyramid[stage]), first=stage + 1)
         assert all(torch.equal(a, b) for a, b in zip(rest, pyramid[stage + 1 :], strict=True))
+    for stage, grid in enumerate(pyramid, start=1):
+        assert torch.equal(model.continue_from(grid, stage), pyramid[-1])
 
 
 def test_initial_weights_are_those_of_the_official_code():

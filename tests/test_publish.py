@@ -13,11 +13,13 @@ from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, Classifier
 from medmamba.errors import DataError
 from medmamba.evaluate import NOVELTY
-from medmamba.model import MedMamba, MedMambaConfig
+from medmamba.model import MedMambaConfig
 from medmamba.observe import Observed
 from medmamba.preprocess import Transform
+from medmamba.saliency import evidence_map
 from medmamba.tasks import OutputLayout
 from medmamba.train import layout_of, read_tasks
+from medmamba.variants import build, config_of
 
 SIZE = 32
 COLOURS = {
@@ -52,10 +54,10 @@ def published(data, tmp_path, monkeypatch):
     monkeypatch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
     monkeypatch.setattr(strangers, "pictures", lambda kind: [np.full((80, 60, 3), len(kind) * 5, np.uint8)] * 2)
 
-    def make(recipe="recipe.json", name="both"):
+    def make(recipe="recipe.json", name="both", variant="tiny"):
         layout = layout_of(read_tasks(data / recipe))
-        weights = MedMamba(MedMambaConfig.variant("tiny", layout.num_outputs)).state_dict()
-        settings = {"variant": "tiny", "size": str(SIZE), "pictures": "500", "start_from": "None", "seed": "0"}
+        weights = build(config_of(variant, layout.num_outputs)).state_dict()
+        settings = {"variant": variant, "size": str(SIZE), "pictures": "500", "start_from": "None", "seed": "0"}
         earlier = [{"size": 16, "pictures": 1000, "seconds": 60, "settings": "--size 16"}]
         best = {"model": weights, "pictures": 500, "seconds": 60.4, "config": settings, "earlier": earlier}
         (tmp_path / "run").mkdir(exist_ok=True)
@@ -97,6 +99,21 @@ def test_a_single_task_is_published_with_its_novelty_score(published, picture):
     assert list(classifier.card.novelty) == ["ears"]
     assert classifier.answer(picture()).novelty is not None
     assert ROUTER not in classifier.card.metrics
+
+
+def test_a_resnet_is_published_measured_and_answers_like_a_medmamba(published, data, picture, capsys):
+    folder = published(variant="resnet18")
+    assert cli.main(["evaluate", str(folder), "--data", str(data)]) == 0
+    assert "the largest difference is 0.0000" in capsys.readouterr().out
+    classifier = Classifier.load(folder, device="cpu")
+    assert classifier.card.title == "ResNet-18 generalist"
+    answer = classifier.answer(picture(SIZE, SIZE))
+    assert answer.novelty is not None
+    cells = [evidence_map(classifier, answer, answer.top.name, stage=stage).values for stage in (1, 2, 3, 4)]
+    assert [values.shape for values in cells] == [(8, 8), (4, 4), (2, 2), (1, 1)]
+    output = classifier.card.layout.outputs(answer.task).start + [s.name for s in answer.scores].index(answer.top.name)
+    bias = classifier.model.classifier.bias[output]
+    assert cells[-1].sum() == pytest.approx((answer.logits[output] - bias).item(), abs=1e-4)
 
 
 def observed(logits, labels, evidence=None):

@@ -15,7 +15,7 @@ from medmamba import checkpoints
 from medmamba import model as model_module
 from medmamba import train as train_module
 from medmamba.data import UNLABELLED, Split
-from medmamba.errors import CheckpointError, DataError
+from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.model import MedMamba
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout
@@ -90,6 +90,19 @@ def test_a_run_learns(run, capfd):
     assert float(last["loss"]) < 0.6 * float(first["loss"])
     assert float(last["mean"]) > 0.9
     assert "960/960" in capfd.readouterr().err
+
+
+def test_a_resnet_learns_by_the_same_loop(run):
+    folder = run(variant="resnet18", pictures=480, validate_every=480)
+    assert float(rows(folder)[-1]["mean"]) > 0.9
+    assert "--variant resnet18" in train_module.phases(torch.load(folder / "best.pt", weights_only=True))[0]["settings"]
+    with pytest.raises(CheckpointError, match="do not fit the network"):
+        run("other", start_from=folder / "best.pt")
+
+
+def test_a_network_that_there_is_not(run):
+    with pytest.raises(RequestError, match=r"no network 'resnet17'; there are: .*T, S, B.*resnet18"):
+        run(variant="resnet17")
 
 
 def test_a_row_of_metrics_for_every_validation(run):
