@@ -2,16 +2,16 @@
 
 Every figure is the median of interleaved calls, so that what else the machine does falls on all alike; ratios are what
 to read. The sections: ``network`` (against the sequential scan, against no scan, against peers), ``scan`` (each stage's
-grid), ``training`` (a step at 112 px), ``resolution`` (112 to 896 px) and ``saliency`` (an answer with its evidence
-map).
+grid, with AVX-512 and without), ``training`` (a step at 112 px), ``resolution`` (112 to 896 px, time and memory),
+``saliency`` (an answer with its evidence map) and ``start`` (a new process up to its first answer).
 """
 
 import argparse
 import json
-import platform
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,19 @@ from medmamba.preprocess import Transform
 from medmamba.saliency import evidence_map
 from medmamba.scan import cpu, cross_scan, reference
 from medmamba.tasks import ClassName, OutputLayout, Task
+from medmamba.timing import (
+    Timings,
+    can_measure_memory,
+    in_new_process,
+    interleaved,
+    machine,
+    memory_taken,
+    without_avx512,
+)
 
-Timings = dict[str, float]  # milliseconds
 RESOLUTION = "cost against resolution, batch 1"
+MEMORY = "memory that a forward pass takes at its peak, batch 1, beside weights and libraries (MB)"
+SIDES = (224, 112, 448, 896)  # pixels; the first is what the others are compared with
 STAGE_GRIDS = ((56, 96), (28, 192), (14, 384), (7, 768))  # side and scanned channels of MedMamba-T at 224 px
 
 
@@ -66,31 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
         for title, timings in SECTIONS[section](device, arguments.rounds):
             results[section][title] = timings
             print(f"\n{title}")
-            base = next(iter(timings.values()))
-            for name, milliseconds in timings.items():
-                print(f"  {name:<42} {milliseconds:10.2f} ms   {milliseconds / base:8.2f} x")
+            base, unit = next(iter(timings.values())), "MB" if title.endswith("(MB)") else "ms"
+            for name, figure in timings.items():
+                print(f"  {name:<42} {figure:10.2f} {unit}   {figure / base:8.2f} x")
     if arguments.plot:
         plot_resolution(results["resolution"][RESOLUTION], results["machine"], arguments.plot)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0
-
-
-def machine(device: torch.device) -> str:
-    """Facts a reader needs to place the figures."""
-    processor = torch.cuda.get_device_name() if device.type == "cuda" else _processor()
-    return (
-        f"{processor}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}, "
-        f"torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}"
-    )
-
-
-def _processor() -> str:
-    """The processor's name; Linux keeps it where ``platform`` does not look."""
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text(encoding="utf-8").splitlines() if facts.is_file() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
 
 
 def plot_resolution(timings: Timings, subtitle: str, path: Path) -> None:
@@ -111,20 +104,6 @@ def plot_resolution(timings: Timings, subtitle: str, path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path)
-
-
-def interleaved(candidates: Mapping[str, Callable[[], Any]], rounds: int, device: torch.device) -> Timings:
-    """Median milliseconds of each candidate; all are called in turn, once to warm up and then ``rounds`` times."""
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for turn in range(rounds + 1):
-        for name, call in candidates.items():
-            start = time.perf_counter()
-            call()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) * 1e3 for name, values in seconds.items()}
 
 
 def _network(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:
@@ -155,12 +134,25 @@ def _network(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]
 
 def _scan(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:
     for side, channels in STAGE_GRIDS:
+        title = f"scan of a {side} x {side} grid of {channels} channels"
         inputs = _scan_inputs(side, channels, device)
         with torch.inference_mode():
             candidates: dict[str, Callable[[], Any]] = {"best backend": partial(cross_scan, **inputs)}
             if side <= 14:
                 candidates["sequential reference"] = partial(reference.cross_scan, **inputs)
-            yield f"scan of a {side} x {side} grid of {channels} channels", interleaved(candidates, rounds, device)
+            timings = interleaved(candidates, rounds, device)
+        if device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512":
+            code = f"from medmamba import benchmark as b; print(b.time_scan({side}, {channels}, {rounds}))"
+            timings["the same, AVX-512 switched off"] = in_new_process(code, **without_avx512())
+        yield title, timings
+
+
+def time_scan(side: int, channels: int, rounds: int) -> float:
+    """Median milliseconds of one grid's scan on this process's CPU."""
+    device = torch.device("cpu")
+    with torch.inference_mode():
+        call = partial(cross_scan, **_scan_inputs(side, channels, device))
+        return interleaved({"scan": call}, rounds, device)["scan"]
 
 
 def _training(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:
@@ -185,10 +177,26 @@ def _resolution(device: torch.device, rounds: int) -> Iterator[tuple[str, Timing
     model = _tiny(device)
     form = InferenceForm(model) if device.type == "cpu" else model
     with torch.inference_mode():
-        pictures = {side: torch.randn(1, 3, side, side, device=device) for side in (224, 112, 448, 896)}
+        pictures = {side: torch.randn(1, 3, side, side, device=device) for side in SIDES}
         candidates = {f"MedMamba-T at {side} px": partial(form, x) for side, x in pictures.items()}
         candidates |= {f"ViT-S/16 at {side} px": partial(_vit(side).to(device), x) for side, x in pictures.items()}
         yield RESOLUTION, interleaved(candidates, min(rounds, 5), device)
+    if device.type == "cuda" or can_measure_memory():
+        code = "from medmamba import benchmark as b; print(b.memory_of_a_pass({!r}, {}, {!r}))"
+        names = [(f"{name} at {side} px", name, side) for name in ("MedMamba-T", "ViT-S/16") for side in SIDES]
+        given_back = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # glibc then keeps nothing that was freed
+        yield MEMORY, {row: in_new_process(code.format(n, s, device.type), **given_back) for row, n, s in names}
+
+
+def memory_of_a_pass(network: str, side: int, device: str) -> float:
+    """Megabytes that one forward pass takes at its peak."""
+    place = torch.device(device)
+    model = _tiny(place) if network == "MedMamba-T" else _vit(side).to(place)
+    form = InferenceForm(model) if isinstance(model, MedMamba) and device == "cpu" else model
+    picture = torch.randn(1, 3, side, side, device=place)
+    with torch.inference_mode():
+        form(torch.randn(1, 3, 32, 32, device=place) if network == "MedMamba-T" else picture)  # libraries wake up
+        return memory_taken(partial(form, picture), place)
 
 
 def _saliency(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:
@@ -211,12 +219,36 @@ def _saliency(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]
     yield "answer with its evidence map, 224 px", interleaved(candidates, rounds, device)
 
 
+def _start(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:
+    """A process of its own: imports, the shipped weights, the kernels, one answer."""
+    code = (
+        "import numpy; from medmamba.classifier import Classifier; "
+        f"Classifier.load('generalist', {device.type!r}).answer(numpy.zeros((512, 512, 3), numpy.uint8)); "
+        "print(0)"
+    )
+
+    def start(**environment: str) -> float:
+        began = time.perf_counter()
+        in_new_process(code, **environment)
+        return (time.perf_counter() - began) * 1e3
+
+    start()
+    warm, cold = [], []
+    for _ in range(min(rounds, 3)):
+        warm.append(start())
+        with tempfile.TemporaryDirectory() as empty:
+            cold.append(start(MEDMAMBA_CACHE=empty))
+    timings = {"kernels in the cache": statistics.median(warm), "kernels to be compiled": statistics.median(cold)}
+    yield "from the start of a process to its first answer", timings
+
+
 SECTIONS: dict[str, Callable[[torch.device, int], Iterator[tuple[str, Timings]]]] = {
     "network": _network,
     "scan": _scan,
     "training": _training,
     "resolution": _resolution,
     "saliency": _saliency,
+    "start": _start,
 }
 
 

@@ -1,29 +1,10 @@
-"""The benchmark's parts that are not timings: machine facts, interleaving, and the plot of a known table."""
+"""The benchmark's parts that are not timings of networks."""
 
 import pytest
 import torch
 
-from medmamba import benchmark
+from medmamba import benchmark, timing
 from medmamba.cli import main
-
-CPU = torch.device("cpu")
-
-
-def test_candidates_are_called_in_turn():
-    called = []
-    timings = benchmark.interleaved({name: lambda name=name: called.append(name) for name in "abc"}, 2, CPU)
-    assert "".join(called) == "abc" * 3  # once to warm up
-    assert list(timings) == ["a", "b", "c"]
-    assert all(milliseconds >= 0 for milliseconds in timings.values())
-
-
-def test_the_machine_is_named(monkeypatch, tmp_path):
-    facts = tmp_path / "cpuinfo"
-    facts.write_text("processor\t: 0\nmodel name\t: Known Core 9\nmodel name\t: Known Core 9\n")
-    monkeypatch.setattr(benchmark, "Path", lambda _: facts)
-    assert benchmark.machine(CPU).startswith(f"Known Core 9, {torch.get_num_threads()} threads, ")
-    facts.unlink()
-    assert "Known Core" not in benchmark.machine(CPU)
 
 
 def test_the_plot_has_a_line_a_network(tmp_path):
@@ -42,3 +23,14 @@ def test_a_plot_needs_its_section(tmp_path, capsys):
 @pytest.mark.parametrize("side", [32, 64])
 def test_vit_takes_pictures_of_its_size(side):
     assert benchmark._vit(side)(torch.zeros(1, 3, side, side)).shape == (1, 1000)
+
+
+def test_a_scan_is_timed_without_avx512():
+    code = "from medmamba import benchmark as b; print(b.time_scan(4, 16, 1))"
+    assert timing.in_new_process(code, **timing.without_avx512()) > 0
+
+
+def test_a_start_with_kernels_to_compile_takes_longer():
+    ((_, timings),) = benchmark._start(torch.device("cpu"), 1)
+    warm, cold = timings.values()
+    assert warm < cold

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = """
 medmamba.errors
-medmamba.scan.reference medmamba.scan.threads
+medmamba.scan.kernel_cache medmamba.scan.reference medmamba.scan.threads
 medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.triton_gpu
 medmamba.scan
 medmamba.ss2d
@@ -36,6 +36,7 @@ medmamba.archive
 medmamba.bundle
 
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
+medmamba.timing
 medmamba.augment medmamba.checkpoints medmamba.data
 medmamba.catalogue medmamba.classifier medmamba.deck medmamba.official
 medmamba.observe medmamba.saliency

@@ -23,6 +23,7 @@ import torch
 from numpy.polynomial import Chebyshev
 from torch import Tensor
 
+from medmamba.scan import kernel_cache
 from medmamba.scan.threads import share_out
 
 WIDEST_BLOCK = 48  # channels; measured best on AVX-512 and AVX2 (docs/log.md)
@@ -100,10 +101,24 @@ INPUTS = (numba.int64, numba.int64, numba.int64, F4, F5, F4, STRIDED, STRIDED, F
 LOW_RANK = (STRIDED, F4)
 COMPILED: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
     "error_model": "numpy",
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
 }
+
+
+def _kernel(signature: tuple[Any, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Compile a kernel for its signature, or find its code in the cache; ``NUMBA_CACHE_DIR`` has the first word."""
+
+    def compiled(function: Callable[..., None]) -> Callable[..., None]:
+        said = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+        folder = said or kernel_cache.folder()
+        numba.config.CACHE_DIR = str(folder or "")  # type: ignore[attr-defined]
+        try:
+            return numba.njit(signature, cache=folder is not None, **COMPILED)(function)
+        finally:
+            numba.config.CACHE_DIR = said  # type: ignore[attr-defined]
+
+    return compiled
 
 
 @cache
@@ -119,7 +134,7 @@ def _forward(block: int, softplus: bool, rank: int = 0) -> Callable[..., None]:
     chunk of steps kept (K, batch, blocks, chunks, N, block), or none of them if ``kept`` has no chunks.
     """
 
-    @numba.njit((*INPUTS, *LOW_RANK, F4, F6), **COMPILED)
+    @_kernel((*INPUTS, *LOW_RANK, F4, F6))
     def forward(first, last, width, u, delta, A, B, C, D, bias, rows, weights, y, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         directions, states, blocks, _ = A.shape
         length = u.shape[1]
@@ -177,7 +192,7 @@ def _backward(block: int, softplus: bool) -> Callable[..., None]:
     place.
     """
 
-    @numba.njit((*INPUTS, F6, F4, F4, F5, F5, F5, F5), **COMPILED)
+    @_kernel((*INPUTS, F6, F4, F4, F5, F5, F5, F5))
     def backward(first, last, width, u, delta, A, B, C, D, bias, kept, dy, du, ddelta, dA, dB, dC):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         directions, states, blocks, _ = A.shape
         length, chunks = u.shape[1], kept.shape[3]

@@ -1,0 +1,53 @@
+"""How the benchmark measures: order of calls, machine facts, other processes."""
+
+import pytest
+import torch
+
+from medmamba import timing
+from medmamba.errors import MedMambaError
+
+CPU = torch.device("cpu")
+
+
+def test_candidates_are_called_in_turn():
+    called = []
+    timings = timing.interleaved({name: lambda name=name: called.append(name) for name in "abc"}, 2, CPU)
+    assert "".join(called) == "abc" * 3  # once to warm up
+    assert list(timings) == ["a", "b", "c"]
+    assert all(milliseconds >= 0 for milliseconds in timings.values())
+
+
+def test_the_machine_is_named(monkeypatch, tmp_path):
+    facts = tmp_path / "cpuinfo"
+    facts.write_text("processor\t: 0\nmodel name\t: Known Core 9\nmodel name\t: Known Core 9\n")
+    monkeypatch.setattr(timing, "Path", lambda _: facts)
+    assert timing.machine(CPU).startswith(f"Known Core 9, {torch.get_num_threads()} threads, ")
+    facts.unlink()
+    assert "Known Core" not in timing.machine(CPU)
+
+
+def test_the_last_number_of_another_process(monkeypatch):
+    assert timing.in_new_process("import os; print('x'); print(os.environ['HALF'])", HALF="0.5") == 0.5
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit(3)", "print('no number')", "pass"])
+def test_another_process_that_fails(code):
+    with pytest.raises(MedMambaError, match="in its own process"):
+        timing.in_new_process(code)
+
+
+def test_avx512_can_be_switched_off():
+    code = (
+        "import numba, numpy\n"
+        "@numba.njit('void(float32[::1], float32[::1])', fastmath=True)\n"
+        "def double(x, y):\n"
+        "    for i in range(len(x)):\n"
+        "        y[i] = 2 * x[i] + 1\n"
+        "print(int('zmm' in next(iter(double.inspect_asm().values()))))"
+    )
+    assert timing.in_new_process(code, **timing.without_avx512()) == 0
+
+
+@pytest.mark.skipif(not timing.can_measure_memory(), reason="only Linux lets a process forget its peak of memory")
+def test_memory_of_a_call_is_its_peak_and_not_what_stays():
+    assert timing.memory_taken(lambda: torch.ones(25, 2**18).sum(), CPU) == pytest.approx(25, abs=3)
