@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
+from scipy.stats import binned_statistic, binomtest
 from sklearn import metrics as sklearn_metrics
 from torchmetrics.functional import classification as torchmetrics
 
@@ -69,6 +69,27 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     )
 
 
+def reliability(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, list[Any]]:
+    """The diagram behind ``calibration_error``: columns of numbers with an entry for each of its bins, ready for JSON.
+
+    "edges" (bins + 1,) of the most probable class's probability; for each bin "pictures", their mean "confidence", and
+    "accuracy" with the ends of its interval, "low" and "high"; None where a bin is empty. Weighted by pictures, the
+    gaps |accuracy - confidence| are the calibration error.
+    """
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    means, edges, numbers = binned_statistic(confidence, confidence, "mean", CALIBRATION_BINS, (0, 1))
+    hits = [right[numbers == number] for number in range(1, CALIBRATION_BINS + 1)]
+    shares = [share(own).to_json() for own in hits]
+    return {
+        "edges": edges.round(4).tolist(),
+        "pictures": [len(own) for own in hits],
+        "confidence": [None if np.isnan(mean) else round(float(mean), 4) for mean in means],
+        "accuracy": [own["value"] for own in shares],
+        "low": [own["low"] for own in shares],
+        "high": [own["high"] for own in shares],
+    }
+
+
 def by_class(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
     """The metrics of ``BY_CLASS``, each (classes,); 0 where nothing was there to count, NaN for the AUC."""
     predicted, classes = probabilities.argmax(1), probabilities.shape[1]
@@ -120,6 +141,7 @@ def report(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...]
         **{name: estimate.to_json() for name, estimate in overall.items()},
         "classes": rows,
         "confusion": confusion.tolist(),
+        "reliability": reliability(labels, probabilities),
     }
 
 

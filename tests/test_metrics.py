@@ -26,7 +26,7 @@ def made_up(count, classes, seed=0):
 def test_hand_computed_metrics():
     found = metrics.report(LABELS, PROBABILITIES, ("a", "b", "c"))
     assert found["confusion"] == [[2, 1, 0], [0, 1, 0], [1, 0, 1]]
-    values = {name: entry["value"] for name, entry in found.items() if name not in ("pictures", "classes", "confusion")}
+    values = {name: entry["value"] for name, entry in found.items() if isinstance(entry, dict) and "value" in entry}
     assert values == pytest.approx(
         {
             "accuracy": 4 / 6,
@@ -111,6 +111,29 @@ def test_shares_have_exact_intervals():
 
 def test_share_of_nothing_is_not_defined():
     assert metrics.share(np.zeros(0, bool)).to_json() == {"value": None, "low": None, "high": None}
+
+
+def test_hand_computed_reliability():
+    found = metrics.reliability(LABELS, PROBABILITIES)
+    assert found["edges"] == pytest.approx(np.arange(16) / 15, abs=1e-4)
+    rows = zip(found["pictures"], found["confidence"], found["accuracy"], strict=True)
+    filled = {place: row for place, row in enumerate(rows) if row != (0, None, None)}
+    # By confidence: right 0.8 0.7 0.8 0.6, wrong 0.6 0.5.
+    assert filled == {7: (1, 0.5, 0), 9: (2, 0.6, 0.5), 10: (1, 0.7, 1), 12: (2, 0.8, 1)}
+    assert (found["low"][12], found["high"][12]) == pytest.approx((0.025 ** (1 / 2), 1), abs=1e-4)
+    assert found["low"][0] is found["high"][0] is None
+
+
+def test_the_gaps_of_the_reliability_diagram_are_the_calibration_error():
+    labels, probabilities = made_up(400, 3)
+    found = metrics.reliability(labels, probabilities)
+    assert sum(found["pictures"]) == 400
+    gaps = [
+        count * abs(accuracy - confidence)
+        for count, confidence, accuracy in zip(*(found[k] for k in ("pictures", "confidence", "accuracy")), strict=True)
+        if count
+    ]
+    assert sum(gaps) / 400 == pytest.approx(metrics.calibration_error(labels, probabilities), abs=1e-4)
 
 
 def test_calibration_error_of_a_calibrated_model_is_small():

@@ -41,6 +41,21 @@ def test_the_card_is_complete(name):
             assert {task.name} <= set(card.metrics) & set(card.temperatures) & set(card.evidence_scale)
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_reliability_bins_are_those_of_the_calibration_error(name):
+    card = checkpoints.read_card(ROOT / name)
+    for task in (task for task in card.layout.tasks if task.classes):
+        own = card.metrics[task.name]
+        bins = own["reliability"]
+        assert sum(bins["pictures"]) == own["pictures"]
+        gaps = [
+            count * abs(accuracy - confidence)
+            for count, confidence, accuracy in zip(bins["pictures"], bins["confidence"], bins["accuracy"], strict=True)
+            if count
+        ]
+        assert sum(gaps) / own["pictures"] == pytest.approx(own["ece"]["value"], abs=2e-4), task.name
+
+
 def test_the_generalist_is_clearly_better_than_chance():
     metrics = checkpoints.read_card(ROOT / "generalist").metrics
     areas = [own["auc"]["value"] for name, own in metrics.items() if name not in (ROUTER, NOVELTY)]

@@ -22,6 +22,8 @@ TEAM_BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 def share_out(kernel: Callable[..., None], tasks: int, *arguments: Any) -> None:
     """Call ``kernel(first, last, *arguments)`` on as many even shares of ``range(tasks)`` as torch uses threads."""
+    if not tasks:
+        return
     shares = min(torch.get_num_threads(), tasks)
     bounds = list(pairwise(tasks * share // shares for share in range(shares + 1)))
     if shares == 1:

@@ -39,6 +39,11 @@ def test_every_task_is_done_once(monkeypatch, threads, tasks):
 
 
 @pytest.mark.usefixtures("helpers")
+def test_nothing_to_share_out_calls_nothing():
+    share_out(lambda *_: pytest.fail("called"), 0)
+
+
+@pytest.mark.usefixtures("helpers")
 @pytest.mark.parametrize("unlucky", [0, 3])
 def test_an_error_in_any_share_reaches_the_caller(monkeypatch, unlucky):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
