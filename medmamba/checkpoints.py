@@ -17,7 +17,7 @@ from typing import Any, Self
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from medmamba.errors import CheckpointError
 from medmamba.network import Network, NetworkConfig
@@ -187,7 +187,7 @@ def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], g
     return card
 
 
-def load_strictly(model: Network, tensors: dict[str, Tensor]) -> None:
+def load_strictly(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     """``load_state_dict`` that names every tensor that is missing, left over or of another shape.
 
     Raises:

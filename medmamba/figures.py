@@ -1,6 +1,6 @@
 """Figures of an evaluation: each task's confusion matrix, ROC curves and reliability, and a map of the features."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,18 @@ def draw(card: Card, seen: Mapping[str, Observed], folder: Path) -> list[Path]:
     figure = Figure(figsize=(10, 9), layout="constrained")
     _draw_features(figure.subplots(), seen)
     return [*drawn, _write(figure, folder / "features.png")]
+
+
+def reliability_of(labels: np.ndarray, sides: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
+    """Reliability of several networks' probabilities (n, classes) side by side, as a picture (H, W, 3) uint8."""
+    figure = Figure(figsize=(4.5 * len(sides), 4.5), layout="constrained", dpi=80)
+    axes = figure.subplots(1, len(sides), squeeze=False)[0]
+    for place, probabilities, title in zip(axes, sides, titles, strict=True):
+        _draw_reliability(place, labels, probabilities)
+        place.set_title(f"{title}: reliability, and share of pictures")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _draw_confusion(axes: Axes, task: Task, labels: np.ndarray, probabilities: np.ndarray) -> None:

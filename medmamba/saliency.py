@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
-from torch import Tensor
+from torch import Tensor, nn
 
 from medmamba.classifier import Answer, Classifier
 from medmamba.errors import RequestError
@@ -86,6 +86,17 @@ def evidence_map(
     values = _cam(classifier, answer, activations.to(classifier.device), method, stage, output)
     reference = classifier.card.evidence_scale.get(answer.task) if (method, stage) == ("grad-cam", LAST_STAGE) else None
     return EvidenceMap(values, method, stage, class_name, reference or max(float(values.max()), 1e-6))
+
+
+def grad_cam_of(network: nn.Module, layer: nn.Module, inputs: Tensor) -> np.ndarray:
+    """Grad-CAM of the most probable class of any network, at the part of it that puts out (batch, channels, h, w).
+
+    inputs (batch, 3, H, W) -> (batch, H, W), from 0 to 1, without what speaks against the class.
+    """
+    import pytorch_grad_cam
+
+    with pytorch_grad_cam.GradCAM(network, target_layers=[layer]) as cam:
+        return cam(inputs.clone().requires_grad_(), targets=None)
 
 
 def deletion_score(classifier: Classifier, answer: Answer, evidence: EvidenceMap, seed: int = 0) -> DeletionScore:

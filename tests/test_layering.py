@@ -37,12 +37,13 @@ medmamba.bundle
 
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.timing
-medmamba.augment medmamba.checkpoints medmamba.data
+medmamba.augment medmamba.checkpoints medmamba.data medmamba.paired
 medmamba.catalogue medmamba.classifier medmamba.deck medmamba.official
 medmamba.observe medmamba.saliency
-medmamba.figures medmamba.train
+medmamba.contenders medmamba.figures medmamba.train
+medmamba.compare_page
 medmamba.evaluate
-medmamba.benchmark medmamba.classify medmamba.deck_build medmamba.info medmamba.publish
+medmamba.benchmark medmamba.classify medmamba.compare medmamba.deck_build medmamba.info medmamba.publish
 medmamba.cli
 medmamba.__main__
 
