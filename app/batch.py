@@ -57,6 +57,7 @@ def _answer(analysis: Analysis, texts: Texts) -> dict[str, Any]:
         "modalityWords": present.title(texts.term(analysis.task.modality)),
         "classWords": texts.term(top.label) if top else "",
         "bandWords": words,
+        "warningWords": [texts.say(warning) for warning in analysis.image.warnings],
         "modality": analysis.task.modality,
         "modalities": dict(answer.modalities),
         "task": answer.task,

@@ -135,7 +135,7 @@ def _guarded(data: Any, steps: Callable[[Wish], Iterator[Step]]) -> Iterator[Ste
 def sentence(error: Exception, texts: Texts) -> str:
     """The page's one place where an exception becomes a sentence on the screen; a fault of ours is logged."""
     if isinstance(error, MedMambaError):
-        return texts.term(str(error))
+        return texts.say(str(error))
     where = traceback.extract_tb(error.__traceback__)[-1]  # without the exception's text, which may quote a file
     logger.error("unexpected %s at %s:%s", type(error).__name__, where.name, where.lineno)
     return texts("error.unexpected")

@@ -73,7 +73,7 @@ def _network(card: Card, texts: Texts) -> str:
 def _broken(name: str, error: MedMambaError, texts: Texts) -> str:
     return (
         f'<section class="mm-callout"><h3>{escape(name)}: {escape(texts("models.broken"))}</h3>'
-        f"<p>{escape(texts.term(str(error)))}</p></section>"
+        f"<p>{escape(texts.say(str(error)))}</p></section>"
     )
 
 

@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
+from app.texts import texts_for
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-TOO_LARGE = "The request is too large."
+TOO_LARGE = "What was sent is too large. Export one picture or fewer frames of it."
 READING = {"GET", "HEAD", "OPTIONS"}
 INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 PART_NAME = re.compile(rb'(?i)(content-disposition:[^\r\n]*?;\s*filename)(\*?)=(?:"(?:\\.|[^"\\\r\n])*"|[^;\r\n]*)')
@@ -55,7 +57,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = _Answer(send, self._policy, self.head)
+        answer = _Answer(send, self._policy, self.head, headers.get("accept-language", ""))
         if scope["method"] not in READING and not self._is_own(headers):
             await answer.refuse(403, "This request came from another site's page.")
             return
@@ -137,8 +139,8 @@ class _Body:
 class _Answer:
     """``send`` that adds the headers, and holds back pages until the hashes of their scripts are known."""
 
-    def __init__(self, send: Send, policy: Callable[[bytes], str], head: bytes) -> None:
-        self._send, self._policy, self._head = send, policy, head
+    def __init__(self, send: Send, policy: Callable[[bytes], str], head: bytes, language: str) -> None:
+        self._send, self._policy, self._head, self._language = send, policy, head, language
         self._page: Message | None = None
         self._html: list[bytes] = []
         self._started = False
@@ -170,7 +172,7 @@ class _Answer:
             return
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
         await self({"type": "http.response.start", "status": status, "headers": headers})
-        await self({"type": "http.response.body", "body": sentence.encode()})
+        await self({"type": "http.response.body", "body": texts_for(self._language).say(sentence).encode()})
 
     async def _send_page(self, start: Message) -> None:
         html = b"".join(self._html).replace(b"<head>", b"<head>" + self._head, 1)

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from app.examples import Gallery, gather
 from app.gate import App, Gate
 from app.routes import VIEWER, add_routes
 from app.service import Service
@@ -28,7 +29,12 @@ def build_service(settings: Settings) -> Service:
 
 
 def build_server(settings: Settings, service: Service) -> App:
-    """The whole application: the gate, the routes, the page."""
+    """The whole application: the gate, the routes, the page.
+
+    Raises:
+        SettingsError: the folder of examples is not usable.
+    """
+    gallery = Gallery(gather(settings.examples))
     os.environ["GRADIO_TEMP_DIR"] = str(private_folder(settings.port))
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
@@ -38,7 +44,7 @@ def build_server(settings: Settings, service: Service) -> App:
 
     server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None)
     server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
-    add_routes(server, service, settings.upload_bytes)
+    add_routes(server, service, gallery, settings.upload_bytes)
     page = build_app(service)
     page.queue(max_size=settings.queue, default_concurrency_limit=1, api_open=False)
     gr.mount_gradio_app(

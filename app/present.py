@@ -237,7 +237,7 @@ def _shown_anyway(texts: Texts) -> str:
 def _warnings(image: MedicalImage, texts: Texts) -> str:
     if not image.warnings:
         return ""
-    rows = "".join(f"<li>{escape(texts.term(warning))}</li>" for warning in image.warnings)
+    rows = "".join(f"<li>{escape(texts.say(warning))}</li>" for warning in image.warnings)
     return f'<section class="mm-warnings"><h3>{escape(texts("answer.warnings"))}</h3><ul>{rows}</ul></section>'
 
 

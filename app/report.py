@@ -153,7 +153,7 @@ class _Page:
         if map_ is not None:
             self.write(present.map_note(map_, analysis, texts), colour=QUIET)
         for warning in analysis.image.warnings:
-            self.write(texts.term(warning), colour=QUIET)
+            self.write(texts.say(warning), colour=QUIET)
         self.write(f"{texts('answer.card.caveat')}: {texts.term(analysis.task.caveat)}", colour=QUIET)
         self.write(f"{card.title}, {texts('models.version', version=card.version, date=card.date)}", colour=QUIET)
         self.write(f"SHA-256 {card.sha256}", 8, colour=QUIET)

@@ -1,60 +1,97 @@
 """Routes beside Gradio's: files into memory, samples out of it, the page's texts and scripts."""
 
+import io
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Header, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from app import frames, texts
+from app import frames
+from app.examples import Gallery
 from app.service import Service
+from app.texts import texts_for
 from medmamba import archive
 from medmamba.errors import MedMambaError
 
 VIEWER = Path(__file__).parent / "viewer"
 PRIVATE = {"Cache-Control": "no-store"}
+Language = Annotated[str, Header(alias="Accept-Language")]
 
 
-def add_routes(server: FastAPI, service: Service, upload_bytes: int) -> None:
+def add_routes(server: FastAPI, service: Service, gallery: Gallery, upload_bytes: int) -> None:
     """Puts the routes on the server; Gradio is mounted behind them."""
 
     @server.post("/pictures")
-    async def hold(request: Request) -> Response:
+    async def hold(request: Request, language: Language = "en") -> Response:
         """The bytes of one file; answers with the token they are held under."""
         data = await request.body()
         if len(data) > upload_bytes:
-            return _sentence(
-                f"The file is larger than {upload_bytes >> 20} MB. Export one picture or fewer frames.", 413
-            )
+            sentence = f"The file is larger than {upload_bytes >> 20} MB. Export one picture or fewer frames of it."
+            return _sentence(sentence, 413, language)
         if not data:
-            return _sentence("The file is empty.", 422)
+            return _sentence("The file is empty. Export it again.", 422, language)
         return PlainTextResponse(service.hold(data), headers=PRIVATE)
 
     @server.post("/archives")
-    async def unpack(request: Request) -> Response:
+    async def unpack(request: Request, language: Language = "en") -> Response:
         """The bytes of a ZIP; answers with the name and the token of every file in it."""
         data = await request.body()
         try:
             held = await run_in_threadpool(lambda: [[path.name, service.hold(f)] for path, f in archive.entries(data)])
         except MedMambaError as error:
-            return _sentence(str(error), 422)
+            return _sentence(str(error), 422, language)
         return JSONResponse(held, headers=PRIVATE)
 
     @server.get("/pictures/{token}/{frame}")
-    async def samples(token: str, frame: int) -> Response:
+    async def samples(token: str, frame: int, language: Language = "en") -> Response:
         """The samples of a frame, compressed."""
         try:
             body = await run_in_threadpool(lambda: frames.frame_of(service.picture(token, frame)).compressed())
         except MedMambaError as error:
-            return _sentence(str(error), 404)
+            return _sentence(str(error), 404, language)
         headers = PRIVATE | {"Content-Encoding": "deflate"}
         return Response(body, media_type="application/octet-stream", headers=headers)
 
+    @server.get("/examples")
+    def examples(language: Language = "en") -> list[dict[str, object]]:
+        """What is known of every picture to try."""
+        texts = texts_for(language)
+        return [
+            {
+                "number": number,
+                "title": texts.term(example.title) or texts("examples.number", number=number + 1),
+                "label": example.label and texts.term(example.label),
+                "source": example.source,
+                "licence": example.licence,
+            }
+            for number, example in gallery.shown().items()
+        ]
+
+    @server.get("/examples/{number}")
+    def thumbnail(number: int, language: Language = "en") -> Response:
+        """A small picture of an example."""
+        buffer = io.BytesIO()
+        try:
+            gallery.thumbnail(number).save(buffer, "PNG")
+        except MedMambaError as error:
+            return _sentence(str(error), 404, language)
+        return Response(buffer.getvalue(), media_type="image/png")
+
+    @server.post("/examples/{number}")
+    def hold_example(number: int, language: Language = "en") -> Response:
+        """Holds an example as if it had been sent; answers with its token."""
+        try:
+            return PlainTextResponse(service.hold(gallery.data(number)), headers=PRIVATE)
+        except MedMambaError as error:
+            return _sentence(str(error), 404, language)
+
     @server.get("/texts/{language}")
     def words(language: str) -> dict[str, str]:
-        """All texts of the best language there is for a code, with English where it has none."""
-        return texts.texts_for(language).all()
+        """All texts of the page in the best language there is for a code, with English where it has none."""
+        return texts_for(language).all()
 
     @server.get("/health")
     def health() -> dict[str, str]:
@@ -64,5 +101,5 @@ def add_routes(server: FastAPI, service: Service, upload_bytes: int) -> None:
     server.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
 
 
-def _sentence(text: str, status: int) -> PlainTextResponse:
-    return PlainTextResponse(text, status_code=status, headers=PRIVATE)
+def _sentence(text: str, status: int, language: str) -> PlainTextResponse:
+    return PlainTextResponse(texts_for(language).say(text), status_code=status, headers=PRIVATE)

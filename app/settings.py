@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from medmamba.errors import MedMambaError
@@ -28,6 +29,7 @@ class Settings:
         held_bytes: how much the pictures in memory may take together.
         held_seconds: how long an untouched picture stays in memory.
         queue: how many requests may wait.
+        examples: a folder of pictures to try, offered before those of installed packages.
     """
 
     host: str = "127.0.0.1"
@@ -39,6 +41,7 @@ class Settings:
     held_bytes: int = 768 * MEGABYTE
     held_seconds: float = 900.0
     queue: int = 64
+    examples: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -56,6 +59,7 @@ class Settings:
             upload_bytes=_number(environment, "MEDMAMBA_UPLOAD_MB", MAX_BYTES // MEGABYTE, 1, 64) * MEGABYTE,
             held_bytes=_number(environment, "MEDMAMBA_HELD_MB", cls.held_bytes // MEGABYTE, 64, 65536) * MEGABYTE,
             queue=_number(environment, "MEDMAMBA_QUEUE", cls.queue, 1, 4096),
+            examples=Path(environment["MEDMAMBA_EXAMPLES"]) if environment.get("MEDMAMBA_EXAMPLES") else None,
         )
 
 

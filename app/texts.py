@@ -1,7 +1,13 @@
-"""The words of the page, from ``i18n/<language>.json``; a further language is a further file."""
+"""The words of the page, from ``i18n/<language>.json``; a further language is a further file.
+
+Three kinds of entry: a text of the page by its key; ``term:`` and a word or sentence of a card as it stands there; and
+``say:`` and a message as its source has it, ``{}`` for each part that is filled in. Code that raises errors and warns
+speaks English and knows nothing of this file; ``tests/app/messages.py`` collects what it says.
+"""
 
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +21,37 @@ class Texts:
     def __init__(self, language: str, texts: dict[str, str], fallback: dict[str, str]) -> None:
         self.language = language
         self._texts = fallback | texts
+        said = {key.removeprefix("say:"): text for key, text in texts.items() if key.startswith("say:")}
+        self._said = {message: text for message, text in said.items() if "{}" not in message}
+        filled = sorted((message for message in said if "{}" in message), key=len, reverse=True)
+        self._filled = [(_pattern(message), said[message]) for message in filled]
 
     def __call__(self, key: str, **values: Any) -> str:
         return self._texts[key].format(**values)
 
     def all(self) -> dict[str, str]:
-        """Every text by its key, for the scripts of the page."""
-        return dict(self._texts)
+        """Every text of the page by its key, for its scripts."""
+        return {key: text for key, text in self._texts.items() if not key.startswith(("term:", "say:"))}
 
     def term(self, english: str) -> str:
         """A modality, class or question of a card in this language, where the file has it; else as it is."""
         return self._texts.get(f"term:{english}", english)
+
+    def say(self, message: str) -> str:
+        """A warning or an error's message in this language, where the file has it; else as it is.
+
+        What fills a message keeps its order and is looked up as a term: an object's kind is, a number is not.
+        """
+        if message in self._said:
+            return self._said[message]
+        for pattern, text in self._filled:
+            if found := pattern.fullmatch(message):
+                return text.format(*map(self.term, found.groups()))
+        return message
+
+
+def _pattern(message: str) -> re.Pattern[str]:
+    return re.compile("(.+?)".join(map(re.escape, message.split("{}"))), re.DOTALL)
 
 
 @functools.cache
@@ -41,9 +67,12 @@ def languages() -> tuple[str, ...]:
     return (DEFAULT, *sorted(path.stem for path in FOLDER.glob("*.json") if path.stem != DEFAULT))
 
 
-@functools.cache
 def texts_for(language: str) -> Texts:
-    """The texts of a language given by its code, as browsers give it ("de-AT"); English where there is none."""
-    code = language.lower().partition("-")[0]
-    code = code if code in languages() else DEFAULT
+    """The texts of a language as browsers name it ("de-AT", "de,en;q=0.5"); English where there is none."""
+    code = re.split("[-,;]", language.lower(), maxsplit=1)[0]
+    return _texts(code if code in languages() else DEFAULT)
+
+
+@functools.cache
+def _texts(code: str) -> Texts:
     return Texts(code, read(code), read(DEFAULT))

@@ -9,6 +9,7 @@ Maps are neither clipped nor stretched: the page needs to tell strong evidence f
 """
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -131,8 +132,10 @@ def _cam(
     classifier: Classifier, answer: Answer, activations: Tensor, method: str, stage: int, output: int
 ) -> np.ndarray:
     import pytorch_grad_cam  # slow to import, and needed only when a map is asked for
+    from pytorch_grad_cam import score_cam
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
+    score_cam.tqdm = SimpleNamespace(tqdm=iter)  # its progress bar has no switch, and would go to the server's stderr
     gradient = _gradient(classifier, activations, stage, output)
     picture = classifier.card.transform.to_tensor(answer.seen[None]).to(classifier.device)
     # Without target layers the package puts no hooks on the network, which other threads may be using.

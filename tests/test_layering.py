@@ -47,8 +47,8 @@ medmamba.benchmark medmamba.classify medmamba.compare medmamba.deck_build medmam
 medmamba.cli
 medmamba.__main__
 
-app.frames app.gate app.plots app.settings app.store app.texts app.theme
-app.service
+app.frames app.plots app.settings app.store app.texts app.theme
+app.examples app.gate app.service
 app.api app.mount app.present app.routes
 app.facts app.report
 app.conversation

@@ -151,3 +151,9 @@ def test_the_deletion_score_finds_the_evidence(classifier, answer, monkeypatch):
     assert score.fall > 0.8 * before
     assert score.random_fall < 0.5 * before
     assert score.beaten >= 0.9
+
+
+def test_no_method_prints_a_progress_bar(classifier, answer, capfd):
+    for method in METHODS:
+        evidence_map(classifier, answer, "naevus", method)
+    assert capfd.readouterr() == ("", "")

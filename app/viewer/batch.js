@@ -191,7 +191,7 @@ export class Batch {
     const line = document.createElement("tr");
     const picture = document.createElement("img");
     Object.assign(picture, { src: row.thumbnail ?? "", alt: "", width: 44, height: 44 });
-    const notes = [row.error, ...(row.warnings ?? [])].filter(Boolean).join(" ");
+    const notes = [row.error, ...(row.warningWords ?? [])].filter(Boolean).join(" ");
     const cells = [row.number, row.thumbnail ? picture : "", row.name, row.modalityWords ?? "", row.classWords ?? "",
       percent(row.probability), row.bandWords ?? (row.error ? "" : "…"), notes];
     line.append(...cells.map((cell, i) => {
@@ -219,7 +219,7 @@ export class Batch {
 
   json() {
     const rows = this.rows.filter((row) => row.error || row.task);
-    const kept = rows.map(({ number, token, thumbnail, modalityWords, classWords, bandWords, name, ...rest }) => ({ file: name, ...rest }));
+    const kept = rows.map(({ number, token, thumbnail, modalityWords, classWords, bandWords, warningWords, name, ...rest }) => ({ file: name, ...rest }));
     return JSON.stringify({ notice: this.words.strip, made: new Date().toISOString(), rows: kept }, null, 1);
   }
 }

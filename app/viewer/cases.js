@@ -1,9 +1,10 @@
-// The files that a visitor has opened, in order; one is looked at. Chosen, dropped or pasted: they all come in here.
+// The files that a visitor has opened, in order; one is looked at. Chosen, dropped, pasted, photographed or taken from the examples: they
+// all come in here.
 
-import { hold } from "./server.js";
+import { hold, holdExample } from "./server.js";
 
 export class Cases {
-  // on: {open(case), count(), busy(key), fail(sentence)}
+  // on: {open(case), count(), busy(key), fail(sentence), photo()}; without photo() the device's own camera program opens.
   constructor(element, on) {
     Object.assign(this, { list: [], current: -1, on });
     this.chooser(element);
@@ -22,7 +23,8 @@ export class Cases {
     });
     element.addEventListener("click", (event) => {
       const opener = event.target.closest("[data-open]");
-      if (opener) element.querySelector(`[data-part=${opener.dataset.open}]`).click();
+      if (opener?.dataset.open === "photo" && this.on.photo) this.on.photo();
+      else if (opener) element.querySelector(`[data-part=${opener.dataset.open}]`).click();
     });
     const inside = () => element.offsetParent !== null;
     document.addEventListener("paste", (event) => {
@@ -45,13 +47,21 @@ export class Cases {
     });
   }
 
-  // Each file replaces nothing: it joins the list, and the first new one is opened.
-  async add(files) {
+  add(files) {
+    return this.join(files.map((file) => async () => ({ token: await hold(file), frame: 0 })));
+  }
+
+  take(number) {
+    return this.join([async () => ({ token: await holdExample(number), frame: 0, example: number })]);
+  }
+
+  // Each new case replaces nothing: it joins the list, and the first new one is opened.
+  async join(arrivals) {
     const first = this.list.length;
-    for (const file of files) {
+    for (const arrival of arrivals) {
       if (this.list.length === first) this.on.busy("busy.sending");
       try {
-        this.list.push({ token: await hold(file), frame: 0 });
+        this.list.push(await arrival());
       } catch (error) {
         this.on.fail(error.message);
         return;

@@ -1,8 +1,10 @@
 // The page: joins the viewer, the cases and the server. Gradio's gr.HTML components call the mount functions.
 
 import { Batch } from "./batch.js";
+import { hasCameraProgram, photograph } from "./camera.js";
 import { Cases } from "./cases.js";
-import { icon } from "./icons.js";
+import { Examples } from "./examples.js";
+import { opener } from "./opener.js";
 import { language, mountHeader as fillHeader, showHelp } from "./page.js";
 import { Picture } from "./picture.js";
 import { save } from "./save.js";
@@ -26,12 +28,14 @@ export async function mountViewer(element, trigger, watch, props) {
     help: () => showHelp(words),
     pin: (on) => page.pin(on, words),
   });
-  root.prepend(opener(words));
+  const examples = new Examples(words, (number) => cases.take(number));
+  root.prepend(opener(words), examples.element);
   const cases = new Cases(root, {
     open: () => page.ask({ task: null, className: null, anyway: false }),
     count: () => countCases(),
     busy: (key) => viewer.busy(words[key]),
     fail: (sentence) => fail(sentence),
+    photo: hasCameraProgram() ? null : () => photograph(words, (file) => cases.add([file]), fail),
   });
   let shown = "", fetching = new AbortController();
 
@@ -65,6 +69,7 @@ export async function mountViewer(element, trigger, watch, props) {
       number: cases.current + 1,
       count: cases.list.length,
     });
+    examples.mark(cases.case?.example);
   };
 
   watch("value", async () => {
@@ -149,29 +154,4 @@ export async function mountPanel(element) {
 function saveReport({ format, content }) {
   const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
   save(`medmamba.${format}`, format === "pdf" ? "application/pdf" : "image/png", bytes);
-}
-
-// The way in: an empty stage to drop on, later a slim row above the picture.
-function opener(words) {
-  const row = document.createElement("div");
-  row.className = "mm-opener";
-  row.innerHTML = `
-    <div class="mm-drop">
-      <p class="mm-drop-title">${words["open.title"]}</p>
-      <p class="mm-drop-hint">${words["open.hint"]}</p>
-      <p class="mm-drop-buttons">
-        <button type="button" class="mm-primary" data-open="file">${icon("open")}<span>${words["open.file"]}</span></button>
-        <button type="button" data-open="photo" title="${words["open.photo"]}">${icon("camera")}<span>${words["open.photo"]}</span></button>
-      </p>
-      <p class="mm-line" data-part="cases" hidden>
-        <button type="button" data-do="previous" aria-label="${words["viewer.previous"]}" title="${words["viewer.previous"]} (p)">
-          ${icon("previous")}</button>
-        <output></output>
-        <button type="button" data-do="next" aria-label="${words["viewer.next"]}" title="${words["viewer.next"]} (n)">
-          ${icon("next")}</button>
-      </p>
-    </div>
-    <input type="file" data-part="file" multiple hidden tabindex="-1" aria-label="${words["open.file"]}">
-    <input type="file" data-part="photo" accept="image/*" capture="environment" hidden tabindex="-1" aria-label="${words["open.photo"]}">`;
-  return row;
 }

@@ -53,7 +53,8 @@ export function showHelp(words) {
   show("help", words["help.title"], `<table>${rows.join("")}</table><p>${words["help.mouse"]}</p>`, words["help.close"]);
 }
 
-function show(name, title, body, button) {
+// A dialog with one button that closes it; gone from the page once closed.
+export function show(name, title, body, button) {
   const dialog = document.createElement("dialog");
   dialog.className = `mm-dialog mm-${name}`;
   dialog.setAttribute("aria-labelledby", `mm-${name}-title`);

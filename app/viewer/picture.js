@@ -3,6 +3,8 @@
 // The formulas are those of medmamba/images/picture.py (PS3.3 C.11.2.1.2): value = sample * slope + intercept -> share of white
 // -> one inversion -> 8 bit. Colour pictures go through the same window, channel by channel.
 
+import { request } from "./server.js";
+
 export class Picture {
   constructor(description, samples) {
     Object.assign(this, description);
@@ -14,8 +16,7 @@ export class Picture {
   }
 
   static async fetch(description, signal) {
-    const response = await fetch(description.address, { signal });
-    if (!response.ok) throw new Error(await response.text());
+    const response = await request(description.address, { signal });
     const buffer = await response.arrayBuffer();
     return new Picture(description, description.colour ? new Uint8Array(buffer) : new Uint16Array(buffer));
   }

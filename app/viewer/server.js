@@ -1,29 +1,52 @@
-// The server's own routes: pictures in memory. All addresses are relative to this file, so any mount point works.
+// The server's own routes: pictures in memory, examples, texts. All addresses are relative to this file, so any mount point
+// works.
 
 const ROOT = new URL("../", import.meta.url);
+let words = {};
 
 export function address(path) {
   return new URL(path, ROOT).href;
 }
 
+// The page's texts. What goes wrong from then on is told in their language.
+export async function texts(language) {
+  words = await (await fetch(address(`texts/${language}`))).json();
+  return words;
+}
+
 // Sends a file's bytes, without its name; resolves to the token it is held under.
 export async function hold(file) {
-  return (await send("pictures", file)).text();
+  return (await post("pictures", file)).text();
+}
+
+// Holds an example; resolves to its token.
+export async function holdExample(number) {
+  return (await post(`examples/${number}`)).text();
 }
 
 // Sends a ZIP; resolves to [name, token] of every file in it.
 export async function unpack(file) {
-  return (await send("archives", file)).json();
+  return (await post("archives", file)).json();
 }
 
-async function send(path, file) {
-  const headers = { "content-type": "application/octet-stream" };
-  const response = await fetch(address(path), { method: "POST", headers, body: file });
+// What is known of every picture to try.
+export async function examples() {
+  return (await request("examples")).json();
+}
+
+// A response, or an error with a sentence for the screen.
+export async function request(path, options = {}) {
+  const headers = { "accept-language": words.language, ...options.headers };
+  let response;
+  try {
+    response = await fetch(address(path), { ...options, headers });
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Error(words["error.network"]);
+  }
   if (!response.ok) throw new Error(await response.text());
   return response;
 }
 
-export async function texts(language) {
-  const response = await fetch(address(`texts/${language}`));
-  return response.json();
+function post(path, body) {
+  return request(path, { method: "POST", headers: { "content-type": "application/octet-stream" }, body });
 }

@@ -195,7 +195,7 @@ def _notes(dataset: Dataset, layout: Layout, frame: int) -> list[str]:
     """The warnings that follow from the header alone."""
     notes = []
     if layout.frames > 1:
-        notes.append(f"Frame {frame + 1} of {layout.frames}." if frame else f"First of {layout.frames} frames.")
+        notes.append(f"Frame {frame + 1} of {layout.frames}.")
     if layout.photometric == "MONOCHROME1":
         notes.append("Inverted for display, as the file is MONOCHROME1 (its lowest value is white).")
     burned = word(dataset, "BurnedInAnnotation")

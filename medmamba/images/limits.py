@@ -8,7 +8,7 @@ MAX_PIXELS = 50_000_000
 MAX_SIDE = 20_000
 MAX_FRAMES = 10_000
 TOO_LARGE = (
-    f"The picture is too large: at most {MAX_PIXELS // 10**6} million pixels and {MAX_SIDE:,} pixels a side are read. "
+    f"The picture is too large: at most {MAX_PIXELS // 10**6} million pixels and {MAX_SIDE} pixels a side are read. "
     "Export it smaller."
 )
 
@@ -32,6 +32,6 @@ def check_size(rows: int, columns: int) -> None:
 def check_frame(frame: int, frames: int) -> None:
     """Raises ``ImageError`` unless ``frame`` (from 0) is one of ``frames``, and these are not too many."""
     if frames > MAX_FRAMES:
-        raise ImageError(f"The file says that it holds more than {MAX_FRAMES:,} frames. Export fewer of them.")
+        raise ImageError(f"The file says that it holds more than {MAX_FRAMES} frames. Export fewer of them.")
     if not 0 <= frame < frames:
         raise ImageError(f"The file has no frame {frame + 1}: it holds {frames}. Choose another frame.")

@@ -103,7 +103,7 @@ def _image(
 ) -> MedicalImage:
     """Scales one plane (rows, columns) and describes it."""
     slope, intercept = scaling
-    warnings = [f"Slice {frame + 1} of {frames}." if frame else f"First of {frames} slices."] if frames > 1 else []
+    warnings = [f"Slice {frame + 1} of {frames}."] if frames > 1 else []
     values = plane.astype(plane.dtype.newbyteorder("="))
     if np.isfinite([slope, intercept]).all() and slope != 0 and (slope, intercept) != (1.0, 0.0):
         with np.errstate(over="ignore", invalid="ignore"):

@@ -54,8 +54,7 @@ def _read(picture: Image.Image, data: bytes, kind: str, frame: int, frames: int)
     """One opened page, its size checked."""
     warnings: list[str] = []
     if frames > 1:
-        noun = "page" if kind == "TIFF" else "frame"
-        warnings.append(f"{noun.title()} {frame + 1} of {frames}." if frame else f"First of {frames} {noun}s.")
+        warnings.append(f"Page {frame + 1} of {frames}." if kind == "TIFF" else f"Frame {frame + 1} of {frames}.")
     orientation = int(picture.getexif().get(ORIENTATION) or 1)
     deep = _deep_colour(picture, data, kind, frame)
     pixels = _load(picture, warnings) if deep is None else _without_alpha(deep, warnings)

@@ -39,6 +39,7 @@ def test_every_answer_has_the_headers_and_pages_have_the_hashes_of_their_scripts
         assert f"'sha256-{b64encode(hashlib.sha256(script).digest()).decode()}'" in policy
     assert policy.count("sha256-") == 2
     assert "frame-ancestors 'none'" in policy
+    assert answer.headers["permissions-policy"].startswith("camera=(self),")
     assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
     assert "nosniff" in client.post("/echo", content=b"x").headers["x-content-type-options"]
 
@@ -82,3 +83,9 @@ def test_all_ways_to_write_a_name_are_replaced(given):
     assert neutral_names(body, b"B") == (
         b'--B\r\nContent-Disposition: form-data; name="files"; filename="upload"\r\nX: y\r\n\r\ndata\r\n--B--\r\n'
     )
+
+
+def test_refusals_speak_the_visitors_language(client):
+    refused = client.post("/echo", content=b"x" * 1001, headers={"accept-language": "de-AT,de;q=0.9"})
+    assert refused.status_code == 413
+    assert refused.text.startswith("Das Gesendete ist zu groß.")

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.app.browsing import ask, open_picture
@@ -189,12 +190,23 @@ def test_dark_is_the_default_and_light_stays(page):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
 
 
-def test_german_by_the_browser_and_by_choice(visit, png):
+def half_transparent():
+    buffer = io.BytesIO()
+    Image.new("RGBA", (40, 40), (200, 90, 60, 128)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_german_by_the_browser_and_by_choice(visit):
     page = visit(locale="de-AT")
     page.get_by_role("tab", name="Klassifizieren").wait_for()
-    open_picture(page, png())
+    open_picture(page, half_transparent())
     ask(page, "kidney-ct")
     assert "Wahrscheinlichkeiten" in page.locator("#mm-panel").inner_text()
+    expect(page.locator(".mm-warnings li")).to_have_text("Durchsichtige Teile sind auf Schwarz gezeichnet.")
+    page.set_input_files("[data-part=file]", {"name": "a.pdf", "mimeType": "image/png", "buffer": b"%PDF-1.4"})
+    expect(page.locator("[data-part=error]")).to_have_text(
+        "Das ist ein PDF-Dokument, kein Bild. Exportieren Sie das Bild als DICOM, PNG oder JPEG."
+    )
     page.select_option("[data-header=language]", "en")
     page.get_by_role("tab", name="Classify").wait_for()
 

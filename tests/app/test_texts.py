@@ -3,23 +3,28 @@ import re
 
 import pytest
 
-from app.texts import FOLDER, languages, texts_for
+from app.texts import FOLDER, languages, read, texts_for
+from tests.app.messages import Module, collect
 
 PLACE = re.compile(r"\{\w+\}")
 NAMES = ("method.", "colormap.")  # proper names need no translation
+OUTSIDE = ("term:", "say:")  # what others than the page's own code say, and in English
+FOREIGN = [code for code in languages() if code != "en"]
+MESSAGES, WORDS = collect()
 
 
-@pytest.mark.parametrize("language", [code for code in languages() if code != "en"])
+@pytest.mark.parametrize("language", FOREIGN)
 def test_a_language_has_every_text_with_the_same_placeholders(language):
     english, other = (json.loads((FOLDER / f"{code}.json").read_text("utf-8")) for code in ("en", language))
     assert {key for key in english if not key.startswith(NAMES)} <= set(other)
-    assert {key for key in other if not key.startswith("term:")} <= set(english)
+    assert {key for key in other if not key.startswith(OUTSIDE)} <= set(english)
     for key in set(english) & set(other):
         assert sorted(PLACE.findall(english[key])) == sorted(PLACE.findall(other[key])), key
 
 
 @pytest.mark.parametrize(
-    ("code", "language"), [("de-AT", "de"), ("de", "de"), ("EN-gb", "en"), ("xx", "en"), ("", "en")]
+    ("code", "language"),
+    [("de-AT", "de"), ("de", "de"), ("EN-gb", "en"), ("xx", "en"), ("", "en"), ("de,en;q=0.5", "de"), ("*;q=1", "en")],
 )
 def test_the_best_language_for_a_browser(code, language):
     assert texts_for(code).language == language
@@ -28,3 +33,54 @@ def test_the_best_language_for_a_browser(code, language):
 def test_terms_of_a_card_are_translated_where_known():
     assert texts_for("de").term("Melanoma") == "Melanom"
     assert texts_for("de").term("Something else") == "Something else"
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_every_message_of_the_sources_is_said_in_a_language_and_no_other(language):
+    said = {key.removeprefix("say:"): text for key, text in read(language).items() if key.startswith("say:")}
+    assert {message: place for message, place in MESSAGES.items() if message not in said} == {}
+    assert sorted(said.keys() - MESSAGES.keys()) == []
+    texts = texts_for(language)
+    assert {word: place for word, place in WORDS.items() if texts.term(word) == word} == {}
+    for message, text in said.items():
+        assert text.count("{}") == message.count("{}"), message
+        values = [f"<{i}>" for i in range(message.count("{}"))]
+        assert texts.say(message.format(*values)) == text.format(*values)
+
+
+def test_what_fills_a_message_is_translated_where_it_is_a_word():
+    say = texts_for("de").say
+    assert say("The file has no frame 7: it holds 3. Choose another frame.") == (
+        "Die Datei hat kein Einzelbild 7: Sie enthält 3. Wählen Sie ein anderes."
+    )
+    assert say("This DICOM file is a segmentation (SEG), not a picture to classify.") == (
+        "Diese DICOM-Datei ist eine Segmentierung (SEG), kein Bild zum Klassifizieren."
+    )
+    assert say("Nobody wrote this.") == "Nobody wrote this."
+    assert texts_for("en").say("Frame 1 of 3.") == "Frame 1 of 3."
+
+
+def test_messages_are_found_wherever_they_stand(tmp_path):
+    source = tmp_path / "module.py"
+    source.write_text(
+        '''"""Docstrings are none."""
+END = "Choose another."
+TABLE = {1: "This is a table."}
+KINDS = {1: "a film", 2: "a song"}
+def f(n):
+    warnings.append(f"Row {n + 1} of {n}.")
+    if n:
+        raise ImageError("no sentence")
+    raise ImageError(f"This is {KINDS[n]} {'now' if n else 'then'}. {END}")
+'''
+    )
+    module = Module(source)
+    assert module.messages() == {
+        "Choose another.",
+        "This is a table.",
+        "Row {} of {}.",
+        "no sentence",
+        "This is {} now. Choose another.",
+        "This is {} then. Choose another.",
+    }
+    assert module.words == {"a film", "a song"}

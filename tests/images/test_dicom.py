@@ -277,7 +277,7 @@ def test_frames_are_chosen_and_said(syntax: str) -> None:
     first, last = load(dicom(frames, syntax)), load(dicom(frames, syntax), 2)
     np.testing.assert_array_equal(last.pixels, RAMP + 2)
     assert (last.frame, last.frames) == (2, 3)
-    assert "First of 3 frames." in first.warnings
+    assert "Frame 1 of 3." in first.warnings
     assert "Frame 3 of 3." in last.warnings
     with pytest.raises(ImageError, match="no frame 4"):
         load(dicom(frames, syntax), 3)

@@ -127,14 +127,14 @@ def test_the_cameras_orientation_is_followed_and_said(kind: str, tag: int) -> No
     assert any("Turned upright" in warning for warning in image.warnings) == (tag > 1)
 
 
-@pytest.mark.parametrize(("kind", "noun"), [("TIFF", "page"), ("GIF", "frame"), ("WEBP", "frame"), ("PNG", "frame")])
+@pytest.mark.parametrize(("kind", "noun"), [("TIFF", "Page"), ("GIF", "Frame"), ("WEBP", "Frame"), ("PNG", "Frame")])
 def test_pages_and_frames_are_chosen_and_said(kind: str, noun: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
     options = {"lossless": True} if kind == "WEBP" else {}
     data = save(frames[0], kind, save_all=True, append_images=frames[1:], **options)
     first, second = load(data), load(data, 1)
     assert first.frames == 3
-    assert f"First of 3 {noun}s." in first.warnings
+    assert f"{noun} 1 of 3." in first.warnings
     assert first.pixels[0, 0].tolist() == [255, 0, 0]
     assert second.pixels[0, 0].tolist() == [0, 255, 0]
     with pytest.raises(ImageError, match="no frame 4"):
