@@ -16,6 +16,7 @@ COLUMNS = (
     "balanced accuracy",
     "macro AUC",
     "calibration error",
+    "of a perfect one, by chance",
     "90 % sets hold",
 )
 
@@ -51,6 +52,7 @@ def _section(card: Card) -> Iterator[str]:
     for task in card.layout.tasks:
         own: Mapping[str, Any] = card.metrics.get(task.name, {})
         cells = [_cell(own.get(name)) for name in ("accuracy", "balanced_accuracy", "auc", "ece")]
+        cells.append(f"{own['ece_by_chance']:.3f}" if "ece_by_chance" in own else "-")
         cells.append(_cell(own.get("prediction_sets", {}).get("coverage")))
         yield f"| {task.name} | {task.modality} | {own.get('pictures', '-')} | {' | '.join(cells)} |"
     yield ""

@@ -227,6 +227,7 @@ def table(card: Card, found: Mapping[str, Any]) -> str:
         if not (own := found.get(task.name)):
             continue
         lines.append(f"{task.name:38}{own['pictures']:8}" + "".join(_cell(own[c]) for c in columns))
+        lines.append(f"  ece of a perfectly calibrated model on as many pictures: {own['ece_by_chance']:.3f}")
         if task.name in PAPER:
             accuracy, auc, difference = PAPER[task.name]
             lines.append(f"  paper's MedMamba-T: accuracy {accuracy:.3f}, AUC {auc:.3f} ({difference})")

@@ -69,6 +69,17 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     )
 
 
+def calibration_error_by_chance(probabilities: np.ndarray, seed: int = 0) -> float:
+    """What ``calibration_error`` is on average for a perfectly calibrated classifier with as many pictures.
+
+    A picture's answer is then right as often as its probability says; the error that remains is that of small bins.
+    probabilities (n, classes).
+    """
+    confidence = probabilities.max(1)
+    right = np.random.default_rng(seed).random((RESAMPLES, len(confidence))) < confidence
+    return float(_calibration_errors(confidence, right - confidence, np.ones((1, 1))).mean())
+
+
 def reliability(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, list[Any]]:
     """The diagram behind ``calibration_error``: columns of numbers with an entry for each of its bins, ready for JSON.
 
@@ -139,6 +150,7 @@ def report(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...]
     return {
         "pictures": len(labels),
         **{name: estimate.to_json() for name, estimate in overall.items()},
+        "ece_by_chance": round(calibration_error_by_chance(probabilities), 4),
         "classes": rows,
         "confusion": confusion.tolist(),
         "reliability": reliability(labels, probabilities),
@@ -159,9 +171,7 @@ class Resamples:
     def calibration_error(self) -> np.ndarray:
         """(resamples,): the sum over bins of |pictures right - confidence|, over pictures."""
         confidence = self.probabilities.max(1)
-        bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-        excess = _one_hot(bins, CALIBRATION_BINS) * ((self.predicted == self.labels) - confidence)[:, None]
-        return np.abs(self.counts @ excess).sum(1) / self.counts.sum(1)
+        return _calibration_errors(confidence, (self.predicted == self.labels) - confidence, self.counts)
 
     def by_class(self) -> dict[str, np.ndarray]:
         """The metrics of ``BY_CLASS``, each (resamples, classes)."""
@@ -193,6 +203,14 @@ class Resamples:
             pairs = positives.sum(1) * negatives.sum(1)
             np.divide((positives * below).sum(1), pairs, out=aucs[:, k], where=pairs > 0)
         return aucs
+
+
+def _calibration_errors(confidence: np.ndarray, excess: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(draws,): the sum over bins of |sum of excess|, over pictures; excess (n,) or (draws, n), counts (draws, n)."""
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    weighted = counts * excess
+    counted = np.broadcast_to(counts, weighted.shape).sum(1)
+    return np.abs(weighted @ _one_hot(bins, CALIBRATION_BINS)).sum(1) / counted
 
 
 def _aucs(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

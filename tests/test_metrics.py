@@ -145,3 +145,14 @@ def test_calibration_error_of_a_calibrated_model_is_small():
     shrunk = 0.5 + (probabilities - 0.5) / 2
     expected = multiclass_calibration_error(torch.from_numpy(shrunk), torch.from_numpy(labels), 2, n_bins=15)
     assert metrics.calibration_error(labels, shrunk) == pytest.approx(float(expected)) == pytest.approx(0.125, abs=0.01)
+
+
+@pytest.mark.parametrize(("pictures", "low", "high"), [(100, 0.05, 0.12), (10_000, 0, 0.015)])
+def test_few_pictures_leave_a_calibration_error_by_chance(pictures, low, high):
+    random = np.random.default_rng(3)
+    sure = random.uniform(0.5, 1, pictures)
+    probabilities = np.stack([sure, 1 - sure], 1)
+    by_chance = metrics.calibration_error_by_chance(probabilities)
+    assert low < by_chance < high
+    drawn = [metrics.calibration_error((random.random(pictures) > sure).astype(int), probabilities) for _ in range(30)]
+    assert by_chance == pytest.approx(np.mean(drawn), abs=0.01)
