@@ -38,7 +38,7 @@ class Card:
     novelty: threshold of the novelty score for tasks, in the order of its statistics; empty without these.
     evidence_scale: for each task, the logit contribution of one cell of the evidence map that counts as strong.
     bands: ``likely`` is the probability from which the words are "likely"; see ``classifier.band_of``.
-    prediction_sets: for each task, the probability from which a class is in the 90 % prediction set; see ``calibrate``.
+    prediction_sets: for each task, the probability from which a class is in the 90 % prediction set; see ``conformal``.
     metrics: for each task, for ``router`` and for ``novelty``, what ``evaluate`` measured on the test split.
     """
 

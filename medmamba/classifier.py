@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medmamba import checkpoints, novelty
+from medmamba import checkpoints, conformal, novelty
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.errors import RequestError
 from medmamba.inference import InferenceForm
 
 ROUTER = "router"  # its key among a card's temperatures and metrics
+TRUSTED_ERROR = 0.15  # test calibration error up to which a task's probabilities are put into words
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,41 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Band:
-    """The probabilities in words. ``labels`` are the classes that the words are about."""
+    """The probabilities in words.
+
+    labels: the classes that the words are about. held_back: why nothing but "uncertain" may be said, see ``words_for``.
+    """
 
     kind: Literal["likely", "undecided", "uncertain"]
     labels: tuple[str, ...]
+    held_back: Literal["miscalibrated", "unmeasured"] | None = None
 
     @property
     def words(self) -> str:
         """English, for the command line; the page has its own translations."""
         before = {"likely": "likely ", "undecided": "not sure between ", "uncertain": "uncertain"}
-        return before[self.kind] + " and ".join(self.labels)
+        why = {
+            "miscalibrated": ": the probabilities of this task were far off on test pictures",
+            "unmeasured": ": nobody has measured whether the probabilities of this task hold",
+        }
+        return before[self.kind] + " and ".join(self.labels) + (why[self.held_back] if self.held_back else "")
+
+
+@dataclass(frozen=True)
+class PredictionSet:
+    """The classes that a picture may be of, made so that nine in ten sets hold the true one; see ``conformal``.
+
+    names: in the card's order. coverage: the share of test pictures whose set did hold it, as {"value", "low", "high"};
+    None where nobody has measured it.
+    """
+
+    names: tuple[str, ...]
+    coverage: dict[str, float] | None
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether even the upper end of the measured coverage lies below what was promised."""
+        return self.coverage is not None and self.coverage["high"] < conformal.COVERAGE
 
 
 @dataclass(frozen=True)
@@ -65,7 +91,8 @@ class Answer:
     routes: (task, probability), most probable first; likewise.
     task: the task answered; chosen_by: the router, the user, or nobody because there is only one.
     scores: calibrated probabilities in the card's order, summing to 1; empty for a task without classes.
-    band: None when there are no scores. novelty: None when the checkpoint has no statistics for the task.
+    band: None when there are no scores. prediction_set: None when the card has no threshold for the task.
+    novelty: None when the checkpoint has no statistics for the task.
     seen: (size, size, 3) uint8, what the network saw.
     """
 
@@ -75,6 +102,7 @@ class Answer:
     chosen_by: Literal["router", "user", "only"]
     scores: tuple[ClassScore, ...]
     band: Band | None
+    prediction_set: PredictionSet | None
     novelty: Novelty | None
     seen: np.ndarray = field(repr=False)
     logits: Tensor = field(repr=False)  # (outputs,)
@@ -164,7 +192,8 @@ class Classifier:
             task=name,
             chosen_by="user" if asked else "router" if routes else "only",
             scores=scores,
-            band=band_of(scores, self.card.bands) if scores else None,
+            band=words_for(self.card, name, scores) if scores else None,
+            prediction_set=self._prediction_set(name, scores),
             novelty=None
             if threshold is None or distances is None
             else Novelty(float(distances[list(self.card.novelty).index(name)]), threshold),
@@ -188,6 +217,27 @@ class Classifier:
             ClassScore(c.name, c.label, p)
             for c, p in zip(layout.task(name).classes, scaled.softmax(0).tolist(), strict=True)
         )
+
+    def _prediction_set(self, name: str, scores: tuple[ClassScore, ...]) -> PredictionSet | None:
+        threshold = self.card.prediction_sets.get(name)
+        if threshold is None or not scores:
+            return None
+        held = conformal.prediction_sets(np.array([[score.probability for score in scores]]), threshold)[0]
+        coverage = self.card.metrics.get(name, {}).get("prediction_sets", {}).get("coverage")
+        return PredictionSet(tuple(s.name for s, is_held in zip(scores, held, strict=True) if is_held), coverage)
+
+
+def words_for(card: Card, task: str, scores: Sequence[ClassScore]) -> Band:
+    """``band_of``, but only "uncertain" where the card does not show that the task's probabilities mean what they say.
+
+    That is where its calibration error on test pictures is above ``TRUSTED_ERROR``, or was not measured.
+    """
+    error = card.metrics.get(task, {}).get("ece", {}).get("value")
+    if error is None:
+        return Band("uncertain", (), "unmeasured")
+    if error > TRUSTED_ERROR:
+        return Band("uncertain", (), "miscalibrated")
+    return band_of(scores, card.bands)
 
 
 def band_of(scores: Sequence[ClassScore], bands: dict[str, float]) -> Band:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from medmamba import calibrate, checkpoints, metrics, novelty, strangers
+from medmamba import calibrate, checkpoints, conformal, metrics, novelty, strangers
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, ClassScore, band_of
 from medmamba.data import Split, load_folder, load_split
@@ -81,7 +81,7 @@ def _measure_task(card: Card, task: Task, own: Observed) -> dict[str, Any]:
     probabilities = calibrate.probabilities(own.logits[:, card.layout.outputs(task.name)], temperature)
     found = metrics.report(own.labels, probabilities, task.class_names)
     if task.name in card.prediction_sets:
-        sets = calibrate.prediction_sets(probabilities, card.prediction_sets[task.name])
+        sets = conformal.prediction_sets(probabilities, card.prediction_sets[task.name])
         found["prediction_sets"] = {
             "coverage": metrics.share(sets[np.arange(len(own)), own.labels]).to_json(),
             "mean_size": round(float(sets.sum(1).mean()), 3),
@@ -91,7 +91,10 @@ def _measure_task(card: Card, task: Task, own: Observed) -> dict[str, Any]:
 
 
 def _measure_bands(card: Card, task: Task, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """For each band, how many pictures get it, and how often the truth is among the classes that it names."""
+    """For each band, how many pictures get it, and how often the truth is among the classes that it names.
+
+    These are the words before any are held back (``classifier.words_for``), so that the card shows what that spares.
+    """
     pictures: Counter[str] = Counter()
     right: Counter[str] = Counter()
     for row, label in zip(probabilities, labels, strict=True):

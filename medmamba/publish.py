@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from medmamba import calibrate, catalogue, checkpoints, evaluate, novelty
+from medmamba import calibrate, catalogue, checkpoints, conformal, evaluate, novelty
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER
 from medmamba.data import Split, load_split
@@ -126,7 +126,7 @@ def calibrated(card: Card, validation: dict[str, Observed]) -> Card:
         logits = seen.logits[:, outputs]
         temperatures[task.name] = round(calibrate.temperature(logits, seen.labels), 4)
         probabilities = calibrate.probabilities(logits, temperatures[task.name])
-        sets[task.name] = calibrate.set_threshold(probabilities, seen.labels)
+        sets[task.name] = conformal.set_threshold(probabilities, seen.labels)
         of_predicted = seen.evidence[:, :, outputs][np.arange(len(seen)), :, logits.argmax(1)]
         scales[task.name] = round(calibrate.evidence_scale(of_predicted), 4)
     if layout.routed:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from medmamba import checkpoints, scan
-from medmamba.classifier import Band, Classifier, ClassScore, Novelty, band_of
+from medmamba.classifier import Band, Classifier, ClassScore, Novelty, PredictionSet, band_of, words_for
 from medmamba.errors import BackendUnavailable, CheckpointError, RequestError
 from medmamba.inference import InferenceForm
 from medmamba.tasks import OutputLayout
@@ -196,3 +196,59 @@ def test_probabilities_in_words(shares, kind, labels, words):
     band = band_of(scores, {"likely": 0.8})
     assert band == Band(kind, labels)
     assert band.words == words
+
+
+CERTAIN = (ClassScore("a", "A", 0.95), ClassScore("b", "B", 0.05))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "kind", "held_back", "words"),
+    [
+        ({"skin": {"ece": {"value": 0.15}}}, "likely", None, "likely A"),
+        ({"skin": {"ece": {"value": 0.1501}}}, "uncertain", "miscalibrated", "far off on test pictures"),
+        ({"skin": {"ece": {"value": None}}}, "uncertain", "unmeasured", "nobody has measured"),
+        ({"chest": {"ece": {"value": 0.01}}}, "uncertain", "unmeasured", "nobody has measured"),
+    ],
+)
+def test_nothing_is_called_likely_where_the_probabilities_do_not_hold(classifier, metrics, kind, held_back, words):
+    band = words_for(replace(classifier.card, metrics=metrics), "skin", CERTAIN)
+    assert (band.kind, band.held_back) == (kind, held_back)
+    assert words in band.words
+
+
+def with_card(classifier, **changes):
+    """The same network under a changed card."""
+    card = replace(classifier.card, **changes)
+    return Classifier(checkpoints.Checkpoint(card, classifier.model, classifier.novelty), "cpu")
+
+
+def test_answers_follow_the_cards_calibration_error(classifier, picture):
+    sure = {"temperatures": {"skin": 0.01}}  # makes one class certain
+    held = with_card(classifier, metrics={"skin": {"ece": {"value": 0.3}}}, **sure).answer(picture(), "skin")
+    free = with_card(classifier, metrics={"skin": {"ece": {"value": 0.1}}}, **sure).answer(picture(), "skin")
+    assert (held.band.kind, free.band.kind) == ("uncertain", "likely")
+    assert probabilities(held) == probabilities(free)
+
+
+@pytest.mark.parametrize(("threshold", "size"), [(0.0, 3), (1.1, 1)])
+def test_a_prediction_set_has_the_classes_from_the_threshold_on(classifier, picture, threshold, size):
+    answer = with_card(classifier, prediction_sets={"skin": threshold}).answer(picture(), "skin")
+    assert len(answer.prediction_set.names) == size
+    assert answer.top.name in answer.prediction_set.names
+    assert answer.prediction_set.coverage is None
+    assert not answer.prediction_set.falls_short
+
+
+def test_there_is_no_prediction_set_without_a_threshold_or_classes(classifier, picture):
+    card = {"prediction_sets": {"skin": 0.1, "retina": 0.1}}
+    for task in ("chest", "retina"):
+        assert with_card(classifier, **card).answer(picture(), task).prediction_set is None
+
+
+def test_a_set_falls_short_when_its_interval_lies_below_the_promise(classifier, picture):
+    for high, short in ((0.89, True), (0.91, False)):
+        coverage = {"value": 0.85, "low": 0.8, "high": high}
+        metrics = {"skin": {"prediction_sets": {"coverage": coverage, "mean_size": 2.0}}}
+        answer = with_card(classifier, prediction_sets={"skin": 0.1}, metrics=metrics).answer(picture(), "skin")
+        assert answer.prediction_set == PredictionSet(answer.prediction_set.names, coverage)
+        assert answer.prediction_set.falls_short == short

@@ -35,6 +35,7 @@ medmamba.images.fuzz
 medmamba.archive
 medmamba.bundle
 
+medmamba.conformal
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.timing
 medmamba.augment medmamba.checkpoints medmamba.data medmamba.paired
