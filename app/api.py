@@ -82,7 +82,12 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "chosen_by": answer.chosen_by,
         "probabilities": {score.name: score.probability for score in answer.scores},
         "labels": {score.name: score.label for score in answer.scores},
-        "band": None if answer.band is None else {"kind": answer.band.kind, "labels": list(answer.band.labels)},
+        "band": None
+        if answer.band is None
+        else {"kind": answer.band.kind, "labels": list(answer.band.labels), "held_back": answer.band.held_back},
+        "prediction_set": None
+        if answer.prediction_set is None
+        else {"classes": list(answer.prediction_set.names), "coverage": answer.prediction_set.coverage},
         "novelty": None
         if novelty is None
         else {"score": novelty.score, "threshold": novelty.threshold, "refused": novelty.refused},

@@ -65,6 +65,7 @@ def _answer(analysis: Analysis, texts: Texts) -> dict[str, Any]:
         "class": top.name if top else "",
         "probability": top.probability if top else None,
         "probabilities": {score.name: score.probability for score in answer.scores},
+        "prediction_set": list(answer.prediction_set.names) if answer.prediction_set else None,
         "refused": refused if answer.novelty else None,
         "warnings": list(analysis.image.warnings),
         "checkpoint": analysis.checkpoint,

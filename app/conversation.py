@@ -31,6 +31,7 @@ class Wish:
     method: str
     stage: int
     anyway: bool
+    sets: bool
     texts: Texts
 
     @classmethod
@@ -55,6 +56,7 @@ class Wish:
             method=field(data, "method", str, "grad-cam"),
             stage=field(data, "stage", int, LAST_STAGE),
             anyway=field(data, "anyway", bool, False),
+            sets=field(data, "sets", bool, False),
             texts=texts_for(field(data, "language", str, "en")),
         )
 
@@ -81,7 +83,7 @@ def _ask(service: Service, wish: Wish) -> Iterator[Step]:
     message: dict[str, Any] = {"request": wish.request, "picture": picture}
     yield message | {"progress": "classifying"}, None
     analysis = service.classify(wish.question)
-    panel = present.answer(analysis, wish.texts, wish.anyway, wish.class_name, service.usable())
+    panel = present.answer(analysis, wish.texts, wish.anyway, wish.class_name, service.usable(), wish.sets)
     if not present.is_shown(analysis, wish.anyway):
         yield message | {"progress": "done", "evidence": None}, panel
         return

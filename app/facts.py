@@ -8,6 +8,7 @@ from app import plots
 from app.present import percent, title, value_of
 from app.texts import Texts
 from medmamba.checkpoints import Card
+from medmamba.classifier import TRUSTED_ERROR
 from medmamba.errors import MedMambaError
 from medmamba.tasks import Task
 
@@ -118,8 +119,41 @@ def _measured(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
         f"<table><thead><tr>"
         f'<th scope="col">{escape(texts("models.class"))}</th><th scope="col">{escape(texts("models.support"))}</th>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-        f'<div class="mm-figure">{figure}</div>{_bands(metrics.get("bands", {}), texts)}'
+        f'<div class="mm-figures"><div class="mm-figure">{figure}</div>{_reliability(metrics, texts)}</div>'
+        f"{_held_back(metrics, texts)}{_bands(metrics.get('bands', {}), texts)}"
     )
+
+
+def _reliability(metrics: Mapping[str, Any], texts: Texts) -> str:
+    """The reliability diagram, how to read it, and its numbers; older cards have none."""
+    bins = metrics.get("reliability")
+    if not bins:
+        return ""
+    names = "bin", "support", "confidence", "right"
+    head = "".join(f'<th scope="col">{escape(texts(f"models.{name}"))}</th>' for name in names)
+    rows = "".join(
+        f'<tr><th scope="row">{low * 100:.0f} – {high * 100:.0f} %</th><td>{row["pictures"]}</td>'
+        f"<td>{percent(row['confidence'])}</td>"
+        f"<td>{escape(estimate({'value': row['accuracy']} | row, 'accuracy'))}</td></tr>"
+        for low, high, row in plots.filled(bins)
+    )
+    label = texts("models.reliability")
+    figure = plots.reliability(bins, label, texts("models.confidence"), texts("models.right"))
+    return (
+        f'<figure class="mm-figure">{figure}<figcaption class="mm-note">{escape(texts("models.reliabilityHow"))}'
+        f'</figcaption><details><summary>{escape(texts("models.numbers"))}</summary><div class="mm-table" tabindex="0" '
+        f'role="region" aria-label="{escape(label)}"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f"</div></details></figure>"
+    )
+
+
+def _held_back(metrics: Mapping[str, Any], texts: Texts) -> str:
+    """That the page does not say "likely" for this question, where it does not."""
+    error = value_of(metrics.get("ece"))
+    if error is None or error <= TRUSTED_ERROR:
+        return ""
+    words = texts("models.heldBack", error=percent(error), limit=percent(TRUSTED_ERROR))
+    return f'<p class="mm-callout">{escape(words)}</p>'
 
 
 def _bands(bands: Mapping[str, Any], texts: Texts) -> str:

@@ -12,6 +12,7 @@ from PIL import Image
 from app.service import Analysis
 from app.texts import Texts
 from medmamba.checkpoints import Card
+from medmamba.classifier import TRUSTED_ERROR
 from medmamba.images import MedicalImage
 from medmamba.saliency import LAST_STAGE, DeletionScore, EvidenceMap
 from medmamba.tasks import Task
@@ -34,8 +35,12 @@ def answer(
     anyway: bool = False,
     class_name: str | None = None,
     checkpoints: Mapping[str, Card] | None = None,
+    sets: bool = False,
 ) -> str:
-    """The whole panel beside the picture; with several checkpoints, also the choice between them."""
+    """The whole panel beside the picture; with several checkpoints, also the choice between them.
+
+    anyway: show a refused picture's answer. sets: show the prediction set.
+    """
     refused = analysis.answer.novelty is not None and analysis.answer.novelty.refused
     parts = [_recognised(analysis, texts)]
     if not analysis.task.classes:
@@ -44,6 +49,7 @@ def answer(
         parts.append(_refusal(analysis, texts))
     else:
         parts += [_shown_anyway(texts) if refused else "", _band(analysis, texts), _bars(analysis, texts, class_name)]
+        parts.append(_prediction_set(analysis, texts, sets))
     if is_shown(analysis, anyway):
         parts.append(_report(texts))
     parts += [
@@ -155,16 +161,26 @@ def band_words(analysis: Analysis, texts: Texts) -> str:
     band = analysis.answer.band
     if band is None:
         return ""
+    if band.held_back:
+        return texts(f"answer.band.{band.held_back}")
     labels = dict(zip(("first", "second"), (texts.term(label) for label in band.labels), strict=False))
     return texts(f"answer.band.{band.kind}", **labels)
 
 
+def band_note(analysis: Analysis, texts: Texts) -> str:
+    """What the words rest on, or why they are held back."""
+    band, metrics = analysis.answer.band, analysis.card.metrics.get(analysis.answer.task, {})
+    if band is None or not band.held_back:
+        return texts("answer.bandNote", share=percent(analysis.card.bands["likely"]))
+    error = value_of(metrics.get("ece")) or 0.0
+    return texts(f"answer.bandNote.{band.held_back}", error=percent(error), limit=percent(TRUSTED_ERROR))
+
+
 def _band(analysis: Analysis, texts: Texts) -> str:
     kind = analysis.answer.band.kind if analysis.answer.band else ""
-    note = texts("answer.bandNote", share=percent(analysis.card.bands["likely"]))
     return (
         f'<p class="mm-band mm-band-{kind}" role="status"><strong>{escape(band_words(analysis, texts))}</strong>'
-        f"<small>{escape(note)}</small></p>"
+        f"<small>{escape(band_note(analysis, texts))}</small></p>"
     )
 
 
@@ -184,6 +200,31 @@ def _bars(analysis: Analysis, texts: Texts, class_name: str | None) -> str:
             f"{measured}</button></li>"
         )
     return f'<h3>{escape(texts("answer.classes"))}</h3><ol class="mm-bars">{"".join(rows)}</ol>'
+
+
+def _prediction_set(analysis: Analysis, texts: Texts, shown: bool) -> str:
+    """A switch for the classes that the picture may be of; the browser hides and shows them at once."""
+    if analysis.answer.prediction_set is None:
+        return ""
+    words = "".join(f"<p>{escape(line)}</p>" for line in prediction_set_words(analysis, texts))
+    return (
+        f'<div class="mm-set"><label class="mm-line"><input type="checkbox" role="switch" data-sets="1"'
+        f"{' checked' if shown else ''}>{escape(texts('answer.set.show'))}</label>"
+        f'<div data-part="set" role="status"{"" if shown else " hidden"}>{words}</div></div>'
+    )
+
+
+def prediction_set_words(analysis: Analysis, texts: Texts) -> list[str]:
+    """The prediction set, and how often such sets held the truth on test pictures; empty where there is none."""
+    found = analysis.answer.prediction_set
+    if found is None:
+        return []
+    labels = ", ".join(texts.term(_label(analysis.task, name)) for name in found.names)
+    lines = [texts("answer.set.classes", labels=labels, count=len(found.names), all=len(analysis.answer.scores))]
+    if found.coverage is None:
+        return [*lines, texts("answer.set.unmeasured")]
+    lines.append(texts("answer.set.coverage", **{name: percent(share) for name, share in found.coverage.items()}))
+    return [*lines, texts("answer.set.short")] if found.falls_short else lines
 
 
 def class_accuracy(analysis: Analysis, class_name: str) -> float | None:

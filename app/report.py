@@ -125,6 +125,8 @@ class _Page:
         if answer.novelty is not None and answer.novelty.refused:
             self.write(texts("answer.refused.shown"), 10, "bold", "#8a4b00")
         self.write(present.band_words(analysis, texts), 11, "bold")
+        if answer.band is not None and answer.band.held_back:
+            self.write(present.band_note(analysis, texts), colour=QUIET)
         self.skip(0.4)
         for score in sorted(answer.scores, key=lambda score: -score.probability):
             self.bar(texts.term(score.label), score.probability)

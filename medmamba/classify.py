@@ -102,6 +102,7 @@ def _entry(row: Row) -> dict[str, Any]:
             "chosen_by": answer.chosen_by,
             "probabilities": {score.name: score.probability for score in answer.scores},
             "words": answer.band.words if answer.band else None,
+            "prediction_set": list(answer.prediction_set.names) if answer.prediction_set else None,
             "refused": answer.novelty.refused if answer.novelty else None,
         }
     return entry
@@ -110,7 +111,8 @@ def _entry(row: Row) -> dict[str, Any]:
 def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
     layout = classifier.card.layout
     classes = [f"{task.name}/{name}" for task in layout.tasks for name in task.class_names]
-    fields = ["file", "error", "modality", "task", "class", "refused", *classes, "checkpoint", "version", "sha256"]
+    answered = ["modality", "task", "class", "prediction_set", "refused"]
+    fields = ["file", "error", *answered, *classes, "checkpoint", "version", "sha256"]
     version = _version(classifier)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fields, restval="")
@@ -122,6 +124,7 @@ def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
                     "modality": layout.task(answer.task).modality,
                     "task": answer.task,
                     "class": answer.top.name if answer.top else "",
+                    "prediction_set": "; ".join(answer.prediction_set.names) if answer.prediction_set else "",
                     "refused": answer.novelty.refused if answer.novelty else "",
                 }
                 entry |= {f"{answer.task}/{score.name}": f"{score.probability:.6f}" for score in answer.scores}

@@ -203,6 +203,7 @@ def generalist(tmp_path_factory, tasks):
         OutputLayout.generalist(tasks),
         temperatures={"skin": 2.0, "router": 0.5},
         evidence_scale={"skin": 0.25},
+        prediction_sets={"chest": 0.0},
     )
 
 

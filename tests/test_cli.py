@@ -58,9 +58,11 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(generalist, files, 
     for entry in entries[:2]:
         assert entry["chosen_by"] == "user"
         assert sum(entry["probabilities"].values()) == pytest.approx(1)
+        assert entry["prediction_set"] == ["clear", "opaque"]
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row, entry in zip(rows[:2], entries[:2], strict=True):
+        assert row["prediction_set"] == "clear; opaque"
         assert row["class"] == max(entry["probabilities"], key=entry["probabilities"].get)
         assert float(row["chest/clear"]) == pytest.approx(entry["probabilities"]["clear"], abs=1e-6)
     assert rows[2]["class"] == ""

@@ -208,10 +208,10 @@ export class Batch {
   csv() {
     const rows = this.rows.filter((row) => row.error || row.task);
     const classes = [...new Set(rows.flatMap((row) => Object.keys(row.probabilities ?? {}).map((name) => `${row.task}/${name}`)))];
-    const head = ["file", "error", "modality", "task", "class", "refused", ...classes, "checkpoint", "version", "sha256"];
+    const head = ["file", "error", "modality", "task", "class", "prediction_set", "refused", ...classes, "checkpoint", "version", "sha256"];
     const lines = rows.map((row) => {
       const of = Object.fromEntries(Object.entries(row.probabilities ?? {}).map(([n, p]) => [`${row.task}/${n}`, p.toFixed(6)]));
-      const cells = { ...row, ...of, file: row.name, refused: { true: "True", false: "False" }[row.refused] ?? "" };
+      const cells = { ...row, ...of, file: row.name, prediction_set: (row.prediction_set ?? []).join("; "), refused: { true: "True", false: "False" }[row.refused] ?? "" };
       return head.map((column) => quote(harmless(String(cells[column] ?? "")))).join(",");
     });
     return [head.join(","), ...lines].join("\r\n") + "\r\n";

@@ -14,7 +14,7 @@ import { Viewer } from "./viewer.js";
 const page = { ask: () => {}, ready: texts(language()) };
 
 // What is asked of the open picture; sent whole with every request, so that the server keeps no state of the page.
-const question = { task: null, checkpoint: null, className: null, method: "grad-cam", stage: 4, anyway: false };
+const question = { task: null, checkpoint: null, className: null, method: "grad-cam", stage: 4, anyway: false, sets: false };
 let request = 0;
 
 export async function mountViewer(element, trigger, watch, props) {
@@ -130,7 +130,7 @@ export async function mountPanel(element) {
     const kept = document.createElement("section");
     kept.className = "mm-pinned";
     kept.innerHTML = `<h3>${words["viewer.pinned"]}</h3>`;
-    for (const part of element.querySelectorAll(".mm-recognised h2, .mm-question, .mm-band, .mm-bars, .mm-facts")) {
+    for (const part of element.querySelectorAll(".mm-recognised h2, .mm-question, .mm-band, .mm-bars, [data-part=set], .mm-facts")) {
       kept.append(part.cloneNode(true));
     }
     for (const button of kept.querySelectorAll("button")) Object.assign(button, { disabled: true, tabIndex: -1 });
@@ -145,7 +145,11 @@ export async function mountPanel(element) {
     if (report) page.report(report);
   });
   element.addEventListener("change", (event) => {
-    const { ask } = event.target.dataset;
+    const { ask, sets } = event.target.dataset;
+    if (sets) {
+      question.sets = event.target.checked;
+      element.querySelector("[data-part=set]").hidden = !question.sets;
+    }
     if (ask === "task") page.ask({ task: event.target.value || null, className: null, anyway: false });
     if (ask === "checkpoint") page.ask({ checkpoint: event.target.value, task: null, className: null, anyway: false });
   });

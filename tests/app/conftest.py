@@ -73,6 +73,8 @@ def save_checkpoint(folder: Path, seed: int = 0, limit: float = 1e9) -> Card:
         for t in TASKS
         if t.classes
     }
+    coverage = {"value": 0.72, "low": 0.68, "high": 0.76}
+    figures["kidney-ct"]["prediction_sets"] = {"coverage": coverage, "mean_size": 1.5}
     card = Card(
         name=folder.name,
         title="Test generalist",
@@ -88,6 +90,7 @@ def save_checkpoint(folder: Path, seed: int = 0, limit: float = 1e9) -> Card:
         licence="CC0",
         temperatures={"router": 1.3, "kidney-ct": 1.5},
         novelty={t.name: 0.0 if t.name == "covid-ct" else limit for t in TASKS},
+        prediction_sets={"kidney-ct": 0.0, "chest-xray": 1.1},
         metrics=figures,
     )
     return checkpoints.save(folder, card, model, statistics, pictures[:1])

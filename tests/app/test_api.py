@@ -28,6 +28,9 @@ def test_classify(client, upload):
     result = client.predict(upload, "kidney-ct", 0, None, api_name="/classify")
     assert result["task"] == "kidney-ct"
     assert sum(result["probabilities"].values()) == pytest.approx(1)
+    assert result["prediction_set"]["classes"] == ["cyst", "normal", "tumor"]
+    assert result["prediction_set"]["coverage"] == {"value": 0.72, "low": 0.68, "high": 0.76}
+    assert result["band"] == {"kind": "uncertain", "labels": [], "held_back": "miscalibrated"}
     assert result["notice"].startswith("Research and education only")
     assert len(result["sha256"]) == 64
 

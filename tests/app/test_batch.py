@@ -16,6 +16,7 @@ def test_a_row_for_every_file_with_its_own_error(service, png):
     good, bad, _ = messages[-1]["rows"]
     assert good["task"] == "kidney-ct"
     assert sum(good["probabilities"].values()) == pytest.approx(1)
+    assert good["prediction_set"] == ["cyst", "normal", "tumor"]
     assert good["thumbnail"].startswith("data:image/jpeg")
     assert bad["error"].endswith(".")
     assert "task" not in bad

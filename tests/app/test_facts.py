@@ -1,4 +1,7 @@
-from app import facts
+import dataclasses
+import re
+
+from app import facts, plots
 from app.texts import texts_for
 from medmamba.errors import CheckpointError
 
@@ -32,3 +35,47 @@ def test_a_task_without_classes_has_no_figures(service):
 
 def test_no_checkpoint_says_what_to_do():
     assert "checkpoints folder" in facts.page({}, EN)
+
+
+def test_every_measured_task_has_its_reliability_diagram_with_its_numbers(service):
+    card = service.models()["generalist"]
+    html = facts.page({"generalist": card}, EN)
+    measured = [task for task in card.layout.tasks if task.classes]
+    assert html.count('class="mm-reliability"') == len(measured)
+    assert html.count("How to read it") == len(measured)
+    bins = card.metrics["kidney-ct"]["reliability"]
+    filled = [count for count in bins["pictures"] if count]
+    svg = plots.reliability(bins, "label", "given", "right")
+    assert svg.count("<circle") == svg.count("<rect") == svg.count("mm-interval") == len(filled)
+    assert 'role="img" aria-label="label"' in svg
+    for low, high, row in plots.filled(bins):
+        assert f"{low * 100:.0f} – {high * 100:.0f} %</th><td>{row['pictures']}</td>" in html
+
+
+def test_dots_lie_at_their_probability_and_their_share_right():
+    bins = {
+        "edges": [0, 0.5, 1],
+        "pictures": [0, 8],
+        "confidence": [None, 0.75],
+        "accuracy": [None, 0.5],
+        "low": [None, 0.2],
+        "high": [None, 0.8],
+    }
+    (place,) = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', plots.reliability(bins, "", "", ""))
+    assert [float(p) for p in place] == [48 + 0.75 * plots.SIDE, 10 + 0.5 * plots.SIDE]
+
+
+def test_a_card_without_bins_has_no_diagram(service):
+    card = service.models()["generalist"]
+    old = {name: {k: v for k, v in own.items() if k != "reliability"} for name, own in card.metrics.items()}
+    html = facts.page({"old": dataclasses.replace(card, metrics=old)}, EN)
+    assert "mm-reliability" not in html
+    assert "mm-confusion" in html
+
+
+def test_model_facts_say_where_words_are_held_back(service):
+    card = service.models()["generalist"]
+    for value, is_said in ((0.301, True), (0.15, False)):
+        own = card.metrics["kidney-ct"] | {"ece": {"value": value, "low": value, "high": value}}
+        html = facts.page({"only": dataclasses.replace(card, metrics={"kidney-ct": own})}, EN)
+        assert ("The calibration error of 30.1 % is above 15.0 %" in html) == is_said

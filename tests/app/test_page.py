@@ -16,6 +16,11 @@ from playwright.sync_api import expect
 from tests.app.browsing import ask, open_picture
 
 pytestmark = pytest.mark.browser
+READING = [("en-US", "How to read it", "The numbers"), ("de-AT", "So liest man es", "Die Zahlen")]
+SETS = [
+    ("en-US", "Show the set that holds the truth nine times in ten", "less than nine in ten"),
+    ("de-AT", "Die Menge zeigen, die neunmal von zehn die Wahrheit enthält", "weniger als neun von zehn"),
+]
 
 
 def test_a_picture_is_classified_and_explained(page, png):
@@ -169,6 +174,41 @@ def test_models_and_rescan(page, running, checkpoint_root):
         shutil.rmtree(broken)
     page.locator(".mm-task summary").first.click()
     assert page.locator(".mm-confusion").first.is_visible()
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize(("locale", "how", "numbers"), READING)
+def test_the_reliability_of_a_question_can_be_seen_and_read(visit, width, locale, how, numbers):
+    page = visit(locale=locale, viewport={"width": width, "height": 844})
+    page.get_by_role("tab", name=re.compile("Model")).click()
+    page.locator(".mm-task summary").first.click()
+    diagram = page.locator(".mm-reliability").first
+    expect(diagram).to_be_visible()
+    assert diagram.locator("circle").count() > 3
+    expect(page.locator("figcaption").first).to_contain_text(how)
+    page.locator("figure summary", has_text=numbers).first.click()
+    expect(page.locator("figure table").first).to_be_visible()
+    box = diagram.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+
+
+@pytest.mark.parametrize(("locale", "switch", "short"), SETS)
+def test_prediction_sets_are_shown_at_a_switch_that_stays(visit, png, locale, switch, short):
+    page = visit(locale=locale)
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    shown = page.locator("#mm-panel [data-part=set]")
+    expect(shown).to_be_hidden()
+    page.get_by_role("switch", name=switch).check()
+    expect(shown).to_contain_text("Cyst" if locale == "en-US" else "Zyste")
+    expect(shown).to_contain_text("72.0 %")
+    expect(shown).to_contain_text(short)
+    page.select_option("[data-ask=task]", "chest-xray")
+    expect(page.locator(".mm-bars li")).to_have_count(2)
+    expect(shown).to_be_visible()
+    page.select_option("[data-ask=task]", "blood-cells")
+    expect(page.get_by_role("switch", name=switch)).to_have_count(0)
 
 
 def test_the_notice_is_shown_once(visit):

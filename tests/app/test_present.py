@@ -6,7 +6,7 @@ import pytest
 from app import present
 from app.service import Question
 from app.texts import texts_for
-from medmamba.classifier import Novelty
+from medmamba.classifier import Band, Novelty, PredictionSet
 from medmamba.saliency import DeletionScore, EvidenceMap
 
 EN = texts_for("en")
@@ -69,6 +69,39 @@ def test_a_task_without_classes_says_so(service, png):
     analysis = service.classify(Question(service.hold(png()), task="retinal-oct"))
     assert "no classifier for it is included" in present.answer(analysis, EN)
     assert not present.is_shown(analysis, anyway=True)
+
+
+def with_card(analysis, **fields):
+    return dataclasses.replace(analysis, card=dataclasses.replace(analysis.card, **fields))
+
+
+def test_what_is_held_back_is_said_with_its_reason(analysis):
+    wrong = with_card(analysis, metrics={"kidney-ct": {"ece": {"value": 0.301}}})
+    html = present.answer(changed(wrong, band=Band("uncertain", (), "miscalibrated")), EN)
+    assert "the probabilities of this question do not hold" in html
+    assert "off by 30.1 % on average (its calibration error; the limit is 15.0 %)" in html
+    html = present.answer(changed(with_card(analysis, metrics={}), band=Band("uncertain", (), "unmeasured")), EN)
+    assert "nobody has checked these probabilities" in html
+    html = present.answer(changed(analysis, band=Band("likely", ("Cyst",))), EN)
+    assert "Likely: Cyst" in html
+    assert "begins at 80.0 %" in html
+
+
+def test_the_prediction_set_is_hidden_until_asked_for(analysis):
+    assert 'data-part="set" role="status" hidden' in present.answer(analysis, EN)
+    html = present.answer(analysis, EN, sets=True)
+    assert 'data-part="set" role="status">' in html
+    assert "Cyst, Normal, Tumor (3 of 3 classes)" in html
+    assert "72.0 % had the truth in their set (95 % interval 68.0 % to 76.0 %)" in html
+    assert "less than nine in ten" in html
+
+
+def test_a_set_that_keeps_its_promise_or_was_not_measured(analysis):
+    kept = changed(analysis, prediction_set=PredictionSet(("cyst",), {"value": 0.9, "low": 0.85, "high": 0.94}))
+    assert "less than nine in ten" not in present.answer(kept, EN, sets=True)
+    unknown = changed(analysis, prediction_set=PredictionSet(("cyst",), None))
+    assert "Nobody has measured how often" in present.answer(unknown, EN, sets=True)
+    assert "data-sets" not in present.answer(changed(analysis, prediction_set=None), EN, sets=True)
 
 
 def test_warnings_of_the_reader_are_shown(analysis):
