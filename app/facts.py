@@ -45,18 +45,18 @@ def estimate(entry: Any, metric: str) -> str:
 
 def _model(name: str, card: Card, texts: Texts, is_first: bool) -> str:
     facts = [
-        ("for", escape(card.intended_use)),
-        ("notFor", _list(card.not_for)),
-        ("limits", _list(card.limits)),
+        ("for", escape(texts.term(card.intended_use))),
+        ("notFor", _list(tuple(map(texts.term, card.not_for)))),
+        ("limits", _list(tuple(map(texts.term, card.limits)))),
         ("network", escape(_network(card, texts))),
         ("training", escape(_training(card, texts))),
         ("router", escape(_router(card, texts))),
-        ("licence", escape(card.licence)),
+        ("licence", escape(texts.term(card.licence))),
         ("hash", f"<code>{escape(card.sha256)}</code>"),
     ]
     rows = "".join(f"<dt>{escape(texts(f'models.{key}'))}</dt><dd>{words}</dd>" for key, words in facts if words)
     tasks = "".join(_task(task, card.metrics.get(task.name, {}), texts) for task in card.layout.tasks)
-    version = texts("models.version", version=card.version, date=card.date)
+    version = texts("models.version", version=texts.term(card.version), date=card.date)
     return (
         f'<details class="mm-model" {"open" if is_first else ""}><summary><h2>{escape(card.title)}</h2>'
         f'<span class="mm-note">{escape(name)} · {escape(version)}</span></summary>'
@@ -82,8 +82,8 @@ def _task(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
     accuracy = value_of(metrics.get("accuracy"))
     short = percent(accuracy) if accuracy is not None else ""
     facts = "".join(
-        f"<dt>{escape(texts(f'answer.card.{key}'))}</dt><dd>{escape(words)}</dd>"
-        for key, words in (("caveat", texts.term(task.caveat)), ("source", task.source), ("licence", task.licence))
+        f"<dt>{escape(texts(f'answer.card.{key}'))}</dt><dd>{escape(texts.term(words))}</dd>"
+        for key, words in (("caveat", task.caveat), ("source", task.source), ("licence", task.licence))
         if words
     )
     return (

@@ -285,7 +285,10 @@ def _warnings(image: MedicalImage, texts: Texts) -> str:
 def _card(analysis: Analysis, texts: Texts) -> str:
     """The task's card in plain words."""
     task = analysis.task
-    rows = [("caveat", texts.term(task.caveat)), ("source", task.source), ("licence", task.licence)]
+    rows = [
+        (key, texts.term(words))
+        for key, words in (("caveat", task.caveat), ("source", task.source), ("licence", task.licence))
+    ]
     measured = task_figures(analysis.card.metrics.get(task.name, {}), texts)
     rows += [("measured", measured)] if measured else []
     terms = "".join(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from app.store import PictureStore
-from medmamba import checkpoints, images, saliency
+from medmamba import images, registry, saliency
 from medmamba.checkpoints import Card
 from medmamba.classifier import Answer, Classifier
 from medmamba.errors import CheckpointError, RequestError
@@ -62,8 +62,8 @@ class Service:
         self._loading = threading.Lock()
 
     def models(self) -> dict[str, Card | CheckpointError]:
-        """Every checkpoint folder by name: its card, or what is wrong with it. Looks at the disk anew."""
-        return checkpoints.list_checkpoints(self._root)
+        """Every checkpoint by name: its card, or what is wrong with it. Looks at the disk anew."""
+        return registry.list_all(self._root)
 
     def usable(self) -> dict[str, Card]:
         """The checkpoints with a readable card, the default one first."""
@@ -148,8 +148,7 @@ class Service:
             known = self._classifiers.get(name)
             card = self.usable().get(name)
             if known is None or card is None or card.sha256 != known.card.sha256:
-                folder = checkpoints.find(name, self._root)
-                known = self._classifiers[name] = Classifier.load(folder)
+                known = self._classifiers[name] = Classifier.load(registry.find(name, self._root))
             return known
 
     @staticmethod

@@ -4,12 +4,13 @@
     it <name>/weights.safetensors   the network (matrices in float16), and the statistics behind the novelty score
     <name>/golden.safetensors    one input and the logits it must give
 
-Nothing here unpickles anything; the authors' ``.pth`` files come in through ``official``.
+Nothing here unpickles anything; the authors' ``.pth`` files come in through ``official``, and ``registry`` has both.
 """
 
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -188,12 +189,17 @@ def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], g
 
 
 def load_strictly(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """``load_state_dict`` that names every tensor that is missing, left over or of another shape.
+    """``load_state_dict`` for the network's own tensors, all of them and no others; see ``check_tensors``."""
+    check_tensors(model.state_dict(), tensors)
+    model.load_state_dict(tensors)
+
+
+def check_tensors(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Name every tensor that is missing, left over or of another shape.
 
     Raises:
-        CheckpointError: the tensors are not exactly those of the network.
+        CheckpointError: names and shapes are not exactly the expected ones.
     """
-    expected = model.state_dict()
     faults = [f"missing {key}" for key in expected if key not in tensors]
     faults += [f"unknown {key}" for key in tensors if key not in expected]
     faults += [
@@ -204,7 +210,6 @@ def load_strictly(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     if faults:
         more = f" and {len(faults) - 8} more" if len(faults) > 8 else ""
         raise CheckpointError(f"The weights do not fit the network: {'; '.join(faults[:8])}{more}.")
-    model.load_state_dict(tensors)
 
 
 def hash_of(path: Path) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medmamba import checkpoints, conformal, novelty
+from medmamba import conformal, novelty, registry
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.errors import RequestError
 from medmamba.inference import InferenceForm
@@ -132,7 +132,7 @@ class Classifier:
         Raises:
             CheckpointError: there is none, or it is damaged.
         """
-        return cls(checkpoints.load(checkpoints.find(name_or_path), backend), device)
+        return cls(registry.load(name_or_path, backend=backend), device)
 
     def answer(self, display: np.ndarray, task: str | None = None) -> Answer:
         """Classify one displayed picture (H, W, 3) uint8; ``task`` overrides the router.

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from medmamba import calibrate, checkpoints, conformal, metrics, novelty, strangers
+from medmamba import calibrate, conformal, metrics, novelty, registry, strangers
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, ClassScore, band_of
 from medmamba.data import Split, load_folder, load_split
@@ -196,7 +196,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print the tables, and write what was asked for."""
-    checkpoint = checkpoints.load(checkpoints.find(arguments.checkpoint))
+    checkpoint = registry.load(arguments.checkpoint)
     card = checkpoint.card
     model = checkpoint.model.to("cuda" if torch.cuda.is_available() else "cpu")
     seen = {}

@@ -4,7 +4,8 @@ import argparse
 
 import torch
 
-from medmamba import checkpoints, scan
+from medmamba import registry, scan
+from medmamba.checkpoints import Card
 from medmamba.errors import CheckpointError
 
 
@@ -16,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print a card, or the lists."""
     if arguments.checkpoint:
-        print(checkpoints.read_card(checkpoints.find(arguments.checkpoint)).to_json(), end="")
+        print(registry.read_card(arguments.checkpoint).to_json(), end="")
         return 0
-    for name, card in checkpoints.list_checkpoints().items():
+    for name, card in registry.list_all().items():
         if isinstance(card, CheckpointError):
             print(f"{name}: {card}")
         else:
@@ -29,5 +30,5 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _names(card: checkpoints.Card) -> str:
+def _names(card: Card) -> str:
     return ", ".join(task.name for task in card.layout.tasks if task.classes)

@@ -39,7 +39,9 @@ medmamba.conformal
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.timing
 medmamba.augment medmamba.checkpoints medmamba.data medmamba.paired
-medmamba.catalogue medmamba.classifier medmamba.deck medmamba.official
+medmamba.official
+medmamba.registry
+medmamba.catalogue medmamba.classifier medmamba.deck
 medmamba.observe medmamba.saliency
 medmamba.contenders medmamba.figures medmamba.train
 medmamba.compare_page

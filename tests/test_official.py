@@ -6,9 +6,20 @@ import pickle
 import pytest
 import torch
 
+from medmamba.checkpoints import Card
 from medmamba.errors import CheckpointError
 from medmamba.model import VARIANTS, MedMamba, MedMambaConfig
-from medmamba.official import config_of, from_official, load_pth, our_name, read_class_indices, variant_of
+from medmamba.official import (
+    config_of,
+    convert,
+    from_official,
+    load_pth,
+    our_name,
+    read_class_indices,
+    to_official,
+    variant_of,
+)
+from medmamba.preprocess import Transform
 
 TENSORS = {"T": 355, "S": 491, "B": 627}
 
@@ -113,7 +124,8 @@ def test_what_is_missing_or_of_another_shape_is_named(official_weights, as_file,
     change(weights, name)
     with pytest.raises(CheckpointError) as error:
         load_pth(as_file(weights))
-    assert our_name(name) in str(error.value)
+    assert name in str(error.value)
+    assert our_name(name) not in str(error.value)
 
 
 def test_what_is_left_over_is_named(official_weights, as_file):
@@ -130,7 +142,33 @@ def test_many_faults_are_counted(official_weights, as_file):
 @pytest.mark.parametrize("gone", ["patch_embed.", "layers.3.", "head.", "layers."])
 def test_a_network_without_a_part_is_no_medmamba(official_weights, as_file, gone):
     weights = {name: t for name, t in official_weights().items() if not name.startswith(gone)}
-    with pytest.raises(CheckpointError, match="not the weights of a MedMamba"):
+    with pytest.raises(CheckpointError, match="not the weights of a MedMamba") as error:
+        load_pth(as_file(weights))
+    assert "stages." not in str(error.value)
+    assert "classifier." not in str(error.value)
+
+
+def test_a_shape_is_told_as_it_stands_in_the_file(official_weights, as_file):
+    weights = official_weights()
+    weights["layers.1.blocks.0.self_attention.A_logs"] = torch.zeros(132, 16)
+    with pytest.raises(CheckpointError, match=r"A_logs is \(132, 16\) instead of \(128, 16\)"):
+        load_pth(as_file(weights))
+
+
+@pytest.mark.parametrize("variant", TENSORS)
+def test_every_name_goes_there_and_back(official_weights, variant):
+    with torch.device("meta"):
+        weights = official_weights(*VARIANTS[variant])
+    assert {name: t.shape for name, t in to_official(from_official(weights)).items()} == {
+        name: t.shape for name, t in weights.items()
+    }
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused(official_weights, as_file, value):
+    weights = official_weights()
+    weights["head.bias"][0] = value
+    with pytest.raises(CheckpointError, match="not finite"):
         load_pth(as_file(weights))
 
 
@@ -225,3 +263,35 @@ def test_indices_that_do_not_name_every_output_are_refused(class_indices, entrie
 def test_an_absent_file_of_indices_is_refused(tmp_path):
     with pytest.raises(CheckpointError):
         read_class_indices(tmp_path / "class_indices.json", 3)
+
+
+def converted(as_file, weights, names):
+    path = as_file(weights)
+    indices = path.with_name("class_indices.json")
+    indices.write_text(json.dumps(dict(enumerate(names))), encoding="utf-8")
+    return convert(path, indices, "theirs")
+
+
+def test_a_converted_file_has_a_card_that_says_what_is_unknown(official_weights, as_file):
+    checkpoint = converted(as_file, official_weights(), ("basal_cell", "naevus", "scar"))
+    card = checkpoint.card
+    assert (card.name, card.title) == ("theirs", "MedMamba-custom theirs")
+    assert [c.label for c in card.layout.tasks[0].classes] == ["basal cell", "naevus", "scar"]
+    assert card.transform == Transform(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    for words in ("Not calibrated", "No novelty threshold", "No metrics"):
+        assert any(words in limit for limit in card.limits)
+    assert not (card.temperatures or card.novelty or card.metrics or card.prediction_sets or checkpoint.novelty)
+    assert len(card.sha256) == 64
+    assert Card.from_json(card.to_json()) == card
+
+
+def test_classes_named_by_numbers_keep_their_outputs_and_come_with_a_warning(official_weights, as_file):
+    card = converted(as_file, official_weights(classes=11), sorted(map(str, range(11)))).card
+    assert card.layout.tasks[0].class_names[:3] == ("0", "1", "10")
+    assert card.layout.tasks[0].classes[2].label == "Class 10"
+    assert "10 before 2" in card.limits[-1]
+
+
+def test_files_that_do_not_fit_together_are_refused(official_weights, as_file):
+    with pytest.raises(CheckpointError, match="names 2 classes; the weights have 3"):
+        converted(as_file, official_weights(), ("a", "b"))

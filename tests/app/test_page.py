@@ -10,12 +10,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import expect
 
 from tests.app.browsing import ask, open_picture
 
 pytestmark = pytest.mark.browser
+OUTSIDE = [
+    ("en-US", "Rescan", "Not calibrated", "nobody has checked these probabilities", "have no lonely.class_indices"),
+    ("de-AT", "Neu suchen", "Nicht kalibriert", "hat niemand geprüft", "have no lonely.class_indices"),
+]
 READING = [("en-US", "How to read it", "The numbers"), ("de-AT", "So liest man es", "Die Zahlen")]
 SETS = [
     ("en-US", "Show the set that holds the truth nine times in ten", "less than nine in ten"),
@@ -176,6 +181,46 @@ def test_models_and_rescan(page, running, checkpoint_root):
     assert page.locator(".mm-confusion").first.is_visible()
 
 
+@pytest.fixture
+def official_files(checkpoint_root, official_weights):
+    """The authors' two files beside the checkpoints, and weights that came without their class names."""
+    names = ("outside.pth", "outside.class_indices.json", "lonely.pth")
+    places = [checkpoint_root / name for name in names]
+
+    def drop():
+        torch.save(official_weights(), places[0])
+        places[1].write_text(json.dumps({"0": "naevus", "1": "scar", "2": "wart"}))
+        shutil.copy(places[0], places[2])
+
+    yield drop
+    for place in places:
+        place.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(("locale", "rescan", "unknown", "words", "fault"), OUTSIDE)
+def test_the_authors_own_weights_show_up_after_rescan(
+    visit, png, official_files, locale, rescan, unknown, words, fault
+):
+    page = visit(locale=locale)
+    page.get_by_role("tab", name=re.compile("Model")).click()
+    expect(page.locator(".mm-model")).to_have_count(2)
+    official_files()
+    page.get_by_role("button", name=rescan).click()
+    expect(page.locator(".mm-model")).to_have_count(3)
+    expect(page.locator(".mm-models > .mm-callout")).to_contain_text(fault)
+    outside = page.locator(".mm-model", has_text="outside.pth")
+    outside.locator("summary").first.click()
+    expect(outside).to_contain_text(unknown)
+    page.get_by_role("tab", name=re.compile("Classify|Klassifizieren")).click()
+    open_picture(page, png())
+    page.select_option("[data-ask=checkpoint]", "outside.pth")
+    page.wait_for_selector(".mm-bars [data-class=scar]")
+    expect(page.locator("#mm-panel .mm-band")).to_contain_text(words)
+    page.click(".mm-bars [data-class=scar]")
+    page.wait_for_selector(".mm-bars [data-class=scar][aria-pressed=true]")
+    page.wait_for_selector("[data-part=scale]:visible")
+
+
 @pytest.mark.parametrize("width", [1400, 390])
 @pytest.mark.parametrize(("locale", "how", "numbers"), READING)
 def test_the_reliability_of_a_question_can_be_seen_and_read(visit, width, locale, how, numbers):
@@ -185,9 +230,9 @@ def test_the_reliability_of_a_question_can_be_seen_and_read(visit, width, locale
     diagram = page.locator(".mm-reliability").first
     expect(diagram).to_be_visible()
     assert diagram.locator("circle").count() > 3
-    expect(page.locator("figcaption").first).to_contain_text(how)
-    page.locator("figure summary", has_text=numbers).first.click()
-    expect(page.locator("figure table").first).to_be_visible()
+    expect(page.locator(".mm-figure figcaption").first).to_contain_text(how)
+    page.locator(".mm-figure summary", has_text=numbers).first.click()
+    expect(page.locator(".mm-figure table").first).to_be_visible()
     box = diagram.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width

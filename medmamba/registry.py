@@ -1,0 +1,113 @@
+"""What stands in the checkpoints folder: our own folders with a card, and the authors' weights as they save them.
+
+<name>/card.json and its tensors                        our own, see ``checkpoints``
+<name>/<any>.pth with <name>/class_indices.json         the authors' two files in a folder; known as <name>
+<name>.pth with <name>.class_indices.json               or beside one another; known as <name>.pth
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from medmamba import checkpoints, official
+from medmamba.checkpoints import CARD, Card, Checkpoint
+from medmamba.errors import CheckpointError
+
+CLASS_INDICES = "class_indices.json"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The authors' two files."""
+
+    name: str
+    weights: Path
+    indices: Path
+
+    @property
+    def state(self) -> tuple[tuple[int, int], ...]:
+        """What changes when either file does."""
+        return tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in (self.weights, self.indices))
+
+
+def list_all(root: Path | None = None) -> dict[str, Card | CheckpointError]:
+    """Everything under ``root``, by name: its card, or the error that keeps it from being used."""
+    root = root or checkpoints.default_root()
+    found = checkpoints.list_checkpoints(root)
+    for place in _official_places(root):
+        try:
+            found[place.name] = read_card(place)
+        except CheckpointError as error:
+            found[place.name] = error
+    return found
+
+
+def read_card(name_or_path: str | Path, root: Path | None = None) -> Card:
+    """The card of a checkpoint, which is made up on the spot for the authors' files.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it cannot be used.
+    """
+    place = find(name_or_path, root)
+    if (place / CARD).is_file():
+        return checkpoints.read_card(place)
+    pair = _pair(place)
+    card = _converted(pair, pair.state)
+    if isinstance(card, CheckpointError):
+        raise card
+    return card
+
+
+def load(name_or_path: str | Path, root: Path | None = None, backend: str = "auto") -> Checkpoint:
+    """Load a checkpoint by its name under ``root`` or by its path.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    place = find(name_or_path, root)
+    if (place / CARD).is_file():
+        return checkpoints.load(place, backend)
+    pair = _pair(place)
+    return official.convert(pair.weights, pair.indices, pair.name, backend)
+
+
+def find(name_or_path: str | Path, root: Path | None = None) -> Path:
+    """The folder or ``.pth`` file of a checkpoint, given its name under ``root`` or its path.
+
+    Raises:
+        CheckpointError: there is none; the message lists those there are.
+    """
+    root = root or checkpoints.default_root()
+    for place in (Path(name_or_path), root / name_or_path):
+        if (place / CARD).is_file() or _is_official(place):
+            return place
+    known = ", ".join(list_all(root)) or "none"
+    raise CheckpointError(f"There is no checkpoint {Path(name_or_path).name!r}. Known checkpoints: {known}.")
+
+
+def _official_places(root: Path) -> Iterator[Path]:
+    yield from (place for place in sorted(root.glob("*")) if not (place / CARD).is_file() and _is_official(place))
+
+
+def _is_official(place: Path) -> bool:
+    return any(place.glob("*.pth")) if place.is_dir() else place.suffix == ".pth" and place.is_file()
+
+
+def _pair(place: Path) -> Pair:
+    weights = sorted(place.glob("*.pth")) if place.is_dir() else [place]
+    if len(weights) > 1:
+        raise CheckpointError(f"The folder {place.name} holds several .pth files; give each a folder of its own.")
+    indices = place / CLASS_INDICES if place.is_dir() else place.with_name(f"{place.stem}.{CLASS_INDICES}")
+    if not indices.is_file():
+        raise CheckpointError(f"The weights of {place.name} have no {indices.name}, which names their classes.")
+    return Pair(place.name, weights[0], indices)
+
+
+@lru_cache(maxsize=32)
+def _converted(pair: Pair, state: tuple[tuple[int, int], ...]) -> Card | CheckpointError:
+    """The card or the error of a pair; read again when ``state`` changes, since every request asks for the list."""
+    try:
+        return official.convert(pair.weights, pair.indices, pair.name).card
+    except CheckpointError as error:
+        return error
