@@ -60,7 +60,7 @@ def _model(name: str, card: Card, texts: Texts, is_first: bool) -> str:
     return (
         f'<details class="mm-model" {"open" if is_first else ""}><summary><h2>{escape(card.title)}</h2>'
         f'<span class="mm-note">{escape(name)} · {escape(version)}</span></summary>'
-        f'<p class="mm-summary">{escape(card.summary)}</p><dl>{rows}</dl>'
+        f'<p class="mm-summary">{escape(texts.say(card.summary))}</p><dl>{rows}</dl>'
         f"<h3>{escape(texts('models.tasks'))}</h3>{tasks}</details>"
     )
 

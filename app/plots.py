@@ -46,7 +46,7 @@ def reliability(bins: Mapping[str, Sequence[Any]], label: str, given: str, right
     For each bin a dot at its mean probability and the share that was right, with the interval, above a bar for its
     pictures; the diagonal is where the dots of honest probabilities lie.
     """
-    left, top = 48, 10
+    left, top = 64, 10
     bottom = top + SIDE
     parts = [f'<path class="mm-diagonal" d="M{left} {bottom}L{left + SIDE} {top}"/>']
     for tick in TICKS:

@@ -34,8 +34,8 @@ class Texts:
         return {key: text for key, text in self._texts.items() if not key.startswith(("term:", "say:"))}
 
     def term(self, english: str) -> str:
-        """A modality, class or question of a card in this language, where the file has it; else as it is."""
-        return self._texts.get(f"term:{english}", english)
+        """A modality, class or sentence of a card in this language, where the file has it; else as it is."""
+        return self._texts.get(f"term:{english}", self._said.get(english, english))
 
     def say(self, message: str) -> str:
         """A warning or an error's message in this language, where the file has it; else as it is.

@@ -30,10 +30,10 @@ def text(root: Path) -> str:
         "`python -m medmamba publish`. Figures are from test pictures, with 95 % intervals;",
         "`python -m medmamba evaluate checkpoints/NAME --data DIR` measures them again.",
         "",
-        'A folder put here shows up on the page after "Rescan". So do weights as the MedMamba authors\' code saves them:',
-        "`NAME.pth` beside `NAME.class_indices.json`, or a folder `NAME/` with one `.pth` file and `class_indices.json`.",
-        "Nobody knows how well such weights are calibrated, what they should refuse, or how often they are right; the page",
-        "says so.",
+        'A folder put here shows up on the page after "Rescan". So do weights as the code of the MedMamba authors',
+        "saves them: `NAME.pth` beside `NAME.class_indices.json`, or a folder `NAME/` with one `.pth` file and",
+        "`class_indices.json`. Nobody knows how well such weights are calibrated, what they should refuse, or how",
+        "often they are right; the page says so.",
     ]
     for card in list_checkpoints(root).values():
         if isinstance(card, Card):

@@ -280,7 +280,8 @@ def test_a_converted_file_has_a_card_that_says_what_is_unknown(official_weights,
     assert card.transform == Transform(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     for words in ("Not calibrated", "No novelty threshold", "No metrics"):
         assert any(words in limit for limit in card.limits)
-    assert not (card.temperatures or card.novelty or card.metrics or card.prediction_sets or checkpoint.novelty)
+    unknown = (card.temperatures, card.novelty, card.metrics, card.prediction_sets, checkpoint.novelty)
+    assert unknown == ({}, {}, {}, {}, {})
     assert len(card.sha256) == 64
     assert Card.from_json(card.to_json()) == card
 

@@ -93,5 +93,5 @@ def test_a_file_that_was_mended_is_read_again(root, put):
 def test_our_own_folders_are_found_by_name_and_by_path(root):
     assert registry.find("generalist", root) == registry.find(root / "generalist") == root / "generalist"
     assert registry.load("generalist", root).card == checkpoints.load(root / "generalist").card
-    with pytest.raises(CheckpointError, match="no checkpoint 'nothing'. Known checkpoints: generalist"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint 'nothing'\. Known checkpoints: generalist"):
         registry.load("nothing", root)

@@ -62,7 +62,7 @@ def test_dots_lie_at_their_probability_and_their_share_right():
         "high": [None, 0.8],
     }
     (place,) = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', plots.reliability(bins, "", "", ""))
-    assert [float(p) for p in place] == [48 + 0.75 * plots.SIDE, 10 + 0.5 * plots.SIDE]
+    assert [float(p) for p in place] == [64 + 0.75 * plots.SIDE, 10 + 0.5 * plots.SIDE]
 
 
 def test_a_card_without_bins_has_no_diagram(service):
