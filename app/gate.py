@@ -36,7 +36,8 @@ class Gate:
         max_body: most bytes of one request's body.
         origins: origins other than the server's own whose pages may send requests.
         frame_ancestors: who may show the page in a frame, as in CSP.
-        head: HTML put first in every page's head; Gradio's own comes only after its scripts have run.
+        head: HTML put first in the head of Gradio's pages; its own comes only after its scripts have run.
+        own: where our own pages begin, which need neither ``head`` nor Gradio's exceptions from the CSP.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class Gate:
         origins: tuple[str, ...] = (),
         frame_ancestors: str = "'none'",
         head: str = "",
+        own: str = "/classroom/",
     ) -> None:
         self.app, self.max_body, self.origins, self.frame_ancestors = app, max_body, origins, frame_ancestors
-        self.head = head.encode()
+        self.head, self.own = head.encode(), own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -57,7 +59,9 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = _Answer(send, self._policy, self.head, headers.get("accept-language", ""))
+        is_own_page = scope["path"].startswith(self.own)
+        policy, head = (self._strict, b"") if is_own_page else (self._policy, self.head)
+        answer = _Answer(send, policy, head, headers.get("accept-language", ""))
         if scope["method"] not in READING and not self._is_own(headers):
             await answer.refuse(403, "This request came from another site's page.")
             return
@@ -96,6 +100,13 @@ class Gate:
             "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
             "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
             f"frame-ancestors {self.frame_ancestors}"
+        )
+
+    def _strict(self, _: bytes) -> str:
+        """The CSP of our own pages: scripts and styles are files, and nothing is compiled at run time."""
+        return (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+            f"base-uri 'none'; form-action 'none'; frame-ancestors {self.frame_ancestors}"
         )
 
 

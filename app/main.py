@@ -1,17 +1,23 @@
 """Start-up: settings to a server. ``python -m app`` runs ``main``."""
 
+import contextlib
 import os
 import shutil
 import stat
 import sys
 import tempfile
 import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
+from app.classroom import tables
+from app.classroom.routes import Desk, add_classroom
+from app.classroom.store import RoomStore
 from app.examples import Gallery, gather
 from app.gate import App, Gate
 from app.routes import VIEWER, add_routes
@@ -42,9 +48,11 @@ def build_server(settings: Settings, service: Service) -> App:
     from app.theme import theme
     from app.ui import build_app, translations
 
-    server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None)
+    desk = build_desk(settings, service)
+    server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None, lifespan=attended(desk))
     server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
     add_routes(server, service, gallery, settings.upload_bytes)
+    add_classroom(server, desk)
     page = build_app(service)
     page.queue(max_size=settings.queue, default_concurrency_limit=1, api_open=False)
     gr.mount_gradio_app(
@@ -69,6 +77,31 @@ def build_server(settings: Settings, service: Service) -> App:
     )
     early = '<script src="viewer/early.js"></script>'
     return Gate(server, settings.upload_bytes + MEGABYTE, settings.origins, settings.frame_ancestors, early)
+
+
+def build_desk(settings: Settings, service: Service) -> Desk:
+    """The teaching rooms, with their database open.
+
+    Raises:
+        MedMambaError: the database cannot be opened.
+    """
+    store = RoomStore(tables.connect(settings.rooms or tables.default_url()))
+    return Desk(store, service, settings.room_hours, decks=dict)
+
+
+def attended(desk: Desk) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    """The server's lifespan: the rooms' background thread runs as long as it does."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        desk.attendant.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(desk.attendant.stop)
+            desk.store.close()
+
+    return lifespan
 
 
 def head() -> str:

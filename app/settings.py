@@ -30,6 +30,8 @@ class Settings:
         held_seconds: how long an untouched picture stays in memory.
         queue: how many requests may wait.
         examples: a folder of pictures to try, offered before those of installed packages.
+        rooms: the database of the teaching rooms, as SQLAlchemy writes addresses; "" takes a private SQLite file.
+        room_hours: how long a room lives before it is deleted.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +44,8 @@ class Settings:
     held_seconds: float = 900.0
     queue: int = 64
     examples: Path | None = None
+    rooms: str = ""
+    room_hours: int = 24
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -60,6 +64,8 @@ class Settings:
             held_bytes=_number(environment, "MEDMAMBA_HELD_MB", cls.held_bytes // MEGABYTE, 64, 65536) * MEGABYTE,
             queue=_number(environment, "MEDMAMBA_QUEUE", cls.queue, 1, 4096),
             examples=Path(environment["MEDMAMBA_EXAMPLES"]) if environment.get("MEDMAMBA_EXAMPLES") else None,
+            rooms=environment.get("MEDMAMBA_ROOMS", cls.rooms),
+            room_hours=_number(environment, "MEDMAMBA_ROOM_HOURS", cls.room_hours, 1, 720),
         )
 
 

@@ -52,6 +52,12 @@ medmamba.__main__
 
 app.frames app.plots app.settings app.store app.texts app.theme
 app.examples app.gate app.service
+app.classroom.marks app.classroom.rules app.classroom.tables app.classroom.throttle
+app.classroom.store app.classroom.network
+app.classroom.attendant app.classroom.opening app.classroom.results
+app.classroom.views
+app.classroom.record
+app.classroom.routes
 app.api app.mount app.present app.routes
 app.facts app.report
 app.conversation
@@ -72,6 +78,8 @@ ONLY_IN = {
     "mamba_ssm": "medmamba.scan.mamba_ssm",
     "triton": "medmamba.scan.triton_gpu",
     "pytorch_grad_cam": "medmamba.saliency",
+    "segno": "app.classroom",
+    "sqlalchemy": "app.classroom",
 }
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "common", "helpers", "misc"}
 

@@ -15,6 +15,7 @@ export async function mountHeader(element, words, languages) {
   );
   element.innerHTML = `<header class="mm-header">
     <h1>${words.title}</h1><p>${words.tagline}</p>
+    <a class="mm-link" href="classroom/teach" title="${words["class.link.words"]}">${words["class.link"]}</a>
     <button type="button" data-header="about">${words["header.about"]}</button>
     <select data-header="language" aria-label="${words["header.language"]}">${options.join("")}</select>
     <button type="button" data-header="theme" aria-label="${words["header.theme"]}" title="${words["header.theme"]}">

@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -136,7 +137,8 @@ class Running:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.settings = Settings(port=port, **settings)
+        self.rooms = Path(tempfile.mkdtemp()) / "rooms.sqlite"
+        self.settings = Settings(port=port, rooms=f"sqlite:///{self.rooms}", **settings)
         self.service = Service(PictureStore(2**28, 900.0), root=root)
         application = build_server(self.settings, self.service)
         config = uvicorn.Config(application, port=port, log_level="error", timeout_graceful_shutdown=1)
@@ -155,6 +157,7 @@ class Running:
         self.server.should_exit = True
         self.thread.join()
         shutil.rmtree(self.temporary, ignore_errors=True)
+        shutil.rmtree(self.rooms.parent)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,8 @@ async def echo(request: Request) -> PlainTextResponse:
 
 @pytest.fixture
 def client():
-    inner = Starlette(routes=[Route("/", page), Route("/echo", echo, methods=["POST"])])
+    own = Route("/classroom/teach", page)
+    inner = Starlette(routes=[Route("/", page), own, Route("/echo", echo, methods=["POST"])])
     gate = Gate(inner, max_body=1000, origins=("https://friend.example",), head="<b>")
     with TestClient(gate, base_url="http://own") as client:
         yield client
@@ -42,6 +43,15 @@ def test_every_answer_has_the_headers_and_pages_have_the_hashes_of_their_scripts
     assert answer.headers["permissions-policy"].startswith("camera=(self),")
     assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
     assert "nosniff" in client.post("/echo", content=b"x").headers["x-content-type-options"]
+
+
+def test_our_own_pages_may_neither_compile_scripts_nor_hold_any(client):
+    answer = client.get("/classroom/teach", headers={"accept": "text/html"})
+    assert answer.text == PAGE
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "style-src 'self';" in policy
+    assert "unsafe" not in policy
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,12 @@ def test_variables_are_read():
         "MEDMAMBA_PORT": "8080",
         "MEDMAMBA_UPLOAD_MB": "5",
         "MEDMAMBA_ORIGINS": "https://a.example https://b.example",
+        "MEDMAMBA_ROOMS": "sqlite:///rooms.sqlite",
+        "MEDMAMBA_ROOM_HOURS": "3",
     }
     settings = Settings.from_environment(given)
     assert (settings.port, settings.upload_bytes) == (8080, 5 * 2**20)
+    assert (settings.rooms, settings.room_hours) == ("sqlite:///rooms.sqlite", 3)
     assert settings.origins == ("https://a.example", "https://b.example")
 
 

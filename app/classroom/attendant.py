@@ -1,0 +1,60 @@
+"""The one background thread of the rooms: asks the network about new cases, and deletes rooms that have expired."""
+
+import contextlib
+import threading
+import time
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.classroom import network
+from app.classroom.store import RoomStore
+from app.service import Service
+
+SWEEP_SECONDS = 60.0
+
+
+class Attendant:
+    """Started with the server; picks up where a killed server left off, since all it knows is in the store."""
+
+    def __init__(self, store: RoomStore, service: Service) -> None:
+        self._store, self._service = store, service
+        self._called, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._attend, name="classroom", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def call(self) -> None:
+        """There is a new room."""
+        self._called.set()
+
+    def stop(self) -> None:
+        """End after the case in hand."""
+        self._ended.set()
+        self._called.set()
+        self._thread.join()
+
+    def prepare(self) -> None:
+        """Ask the network about every case that it has not been asked about, the first of each room first."""
+        for case, task, classes in self._store.unprepared():
+            picture = self._store.picture_of(case)
+            if self._ended.is_set():
+                return
+            if picture is not None:
+                self._store.set_network(case, self._ask(picture, task, classes))
+
+    def _ask(self, picture: bytes, task: str, classes: list[str]) -> dict[str, Any]:
+        try:
+            return network.ask(self._service, picture, task, classes)
+        except Exception:  # whatever it is: a class goes on without the network rather than wait for it
+            return network.ABSENT
+
+    def _attend(self) -> None:
+        while not self._ended.is_set():
+            with contextlib.suppress(SQLAlchemyError):  # a database that is away for a while may come back
+                self._store.sweep(time.time())
+                self.prepare()
+            self._called.wait(SWEEP_SECONDS)
+            self._called.clear()

@@ -1,0 +1,100 @@
+// What the three pages share: words, elements, theme and language. Nothing here knows of rooms.
+
+const THEME = "medmamba-theme", LANGUAGE = "medmamba-language";
+let words = {};
+
+// A text of the page, with its {places} filled in.
+export function say(key, places = {}) {
+  return words[key].replace(/\{(\w+)\}/g, (_, name) => places[name]);
+}
+
+// A label of a deck or a card in the page's language, where it is known.
+export function term(label) {
+  return words[`term:${label}`] ?? label;
+}
+
+// What went wrong: the server's sentence, or one of the page's own.
+export function sentence(problem) {
+  return problem.error ?? say(problem.key ?? "class.error.offline");
+}
+
+export function language() {
+  return words.language;
+}
+
+// An element. `options`: on (listeners by event), text, class, and attributes; false leaves an attribute out.
+export function el(tag, options = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(options)) {
+    if (name === "on") Object.entries(value).forEach(([event, act]) => element.addEventListener(event, act));
+    else if (name === "text") element.textContent = value;
+    else if (name === "class") element.className = value;
+    else if (value !== false && value != null) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child != null && child !== false));
+  return element;
+}
+
+export function button(text, act, kind = "", more = {}) {
+  return el("button", { type: "button", class: kind, text, on: { click: act }, ...more });
+}
+
+// Replaces what an element holds, and leaves the keyboard's focus, and an open menu, where they were.
+export function redraw(element, ...parts) {
+  const mark = (node) => [node.tagName, node.id, node.value, node.getAttribute("aria-label") ?? node.textContent].join("|");
+  const focused = element.contains(document.activeElement) ? mark(document.activeElement) : null;
+  const menu = element.querySelector("details")?.open ?? false;
+  element.replaceChildren(...parts);
+  if (menu) element.querySelector("details")?.setAttribute("open", "");
+  if (focused) [...element.querySelectorAll("button, a, input, summary, [tabindex]")].find((node) => mark(node) === focused)?.focus();
+}
+
+export function percent(share) {
+  return share == null ? "–" : `${Math.round(share * 100)} %`;
+}
+
+// "7 of 10 (70 %)"
+export function tally([right, of]) {
+  return of ? say("class.tally", { right, of, percent: Math.round((100 * right) / of) }) : "–";
+}
+
+export function remember(name, value) {
+  try {
+    value == null ? localStorage.removeItem(name) : localStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    // a browser that keeps nothing: the place in the room is lost when the page is closed
+  }
+}
+
+export function recall(name) {
+  try {
+    return JSON.parse(localStorage.getItem(name));
+  } catch {
+    return null;
+  }
+}
+
+// Loads the words and sets language and theme; resolves to the buttons for both.
+export async function begin(title) {
+  const asked = localStorage.getItem(LANGUAGE) ?? navigator.language;
+  words = await (await fetch(`words/${encodeURIComponent(asked)}`)).json();
+  document.documentElement.lang = words.language;
+  document.title = `${say(title)} · MedMamba`;
+  setTheme(localStorage.getItem(THEME) ?? "dark");
+  const next = words.language === "de" ? ["en", "English"] : ["de", "Deutsch"];
+  const turn = () => {
+    setTheme(document.body.classList.contains("dark") ? "light" : "dark");
+    localStorage.setItem(THEME, document.body.classList.contains("dark") ? "dark" : "light");
+  };
+  const speak = () => {
+    localStorage.setItem(LANGUAGE, next[0]);
+    location.reload();
+  };
+  const theme = button("◐", turn, "cr-icon", { "aria-label": say("header.theme"), title: say("header.theme") });
+  return [button(next[1], speak, "mm-link", { lang: next[0] }), theme];
+}
+
+function setTheme(theme) {
+  document.body.classList.toggle("dark", theme === "dark");
+  document.documentElement.style.colorScheme = theme;
+}

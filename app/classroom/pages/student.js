@@ -1,0 +1,220 @@
+// A student's page: join, answer, wait, see.
+
+import { histogram, lesson } from "./figures.js";
+import { begin, button, el, percent, recall, redraw, remember, say, sentence, tally, term } from "./page.js";
+import { Pane } from "./pane.js";
+import { ask, Room, secondsLeft } from "./room.js";
+
+const PLACE = "medmamba-place"; // {code, key}: this browser's place in a room
+const page = document.getElementById("page");
+const settings = await begin("class.student.title");
+document.getElementById("strip").textContent = say("strip");
+
+let room = null, view = null, pane = null;
+let draft = {}; // what has been chosen for the open case
+let sending = null; // the answer under way, so that the last one chosen is the last one sent
+const status = el("p", { class: "cr-status", role: "status" });
+
+const place = recall(PLACE), invited = location.hash.slice(1).toUpperCase();
+if (place && (!invited || place.code === invited)) enter(place);
+else joining();
+addEventListener("hashchange", () => location.reload());
+
+function joining(problem = null) {
+  const code = el("input", { id: "code", value: invited, autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: "8", required: true });
+  const name = el("input", { id: "name", autocomplete: "nickname", maxlength: "24", "aria-describedby": "kept" });
+  const line = el("p", { class: "cr-warning", role: "alert", hidden: !problem, text: problem ? sentence(problem) : "" });
+  const join = async (event) => {
+    event.preventDefault();
+    try {
+      const answer = await ask("POST", `rooms/${encodeURIComponent(code.value.trim() || "-")}/students`, { body: { name: name.value } });
+      enter(await answer.json());
+    } catch (problem) {
+      Object.assign(line, { hidden: false, textContent: sentence(problem) });
+    }
+  };
+  page.replaceChildren(
+    el("header", { class: "cr-header" }, el("h1", { text: "MedMamba" }), ...settings),
+    el(
+      "form", { class: "cr-join", on: { submit: join } },
+      el("h2", { text: say("class.join.title") }),
+      el("label", { for: "code", text: say("class.join.code") }), code,
+      el("label", { for: "name", text: say("class.join.name") }), name,
+      el("p", { class: "mm-note", id: "kept", text: say("class.join.kept") }),
+      line,
+      el("button", { class: "mm-primary", text: say("class.join.go") }),
+    ),
+  );
+  (invited ? name : code).focus();
+}
+
+function enter({ code, key }) {
+  remember(PLACE, { code, key });
+  room = new Room(code, key, "student");
+  room.follow({ show, offline: (yes) => yes ? tell("class.error.offline") : resume(), gone: (problem) => left(problem) });
+}
+
+function left(problem = null) {
+  room.stop();
+  remember(PLACE, null);
+  view = pane = null;
+  joining(problem);
+}
+
+async function leave() {
+  if (!confirm(say("class.leave.sure"))) return;
+  await room.ask("DELETE", "student").catch(() => {});
+  left();
+}
+
+async function forgetName() {
+  await room.ask("DELETE", "student/name").catch(() => {});
+  room.poll();
+}
+
+// The server is back: what was chosen meanwhile goes out now.
+function resume() {
+  tell(null);
+  if (view?.state === "open" && draft.unsent) send();
+}
+
+function tell(key) {
+  status.textContent = key ? say(key) : "";
+}
+
+function show(next) {
+  const before = view;
+  view = next;
+  if (before?.position !== view.position) {
+    pane = null;
+    draft = { ...(view.answer ?? {}) };
+  }
+  if (!draft.unsent || view.state !== "open") tell(view.state === "open" && view.answer ? "class.saved" : null);
+  const parts = { lobby, open, closed, revealed, ended }[view.state]();
+  redraw(page, header(), ...parts.filter(Boolean));
+  if (before && before.state !== view.state) page.querySelector("h2")?.focus();
+}
+
+function header() {
+  const menu = el(
+    "details", { class: "cr-menu" },
+    el("summary", { text: view.label }),
+    el("p", { class: "mm-note", text: say("class.join.kept") }),
+    button(say("class.name.delete"), forgetName),
+    button(say("class.leave"), leave),
+    ...settings,
+  );
+  const at = view.position < 0 || view.state === "ended" ? view.title : say("class.case", { number: view.position + 1, count: view.cases });
+  return el("header", { class: "cr-header" }, el("h1", { text: at }), el("span", { class: "cr-left", "data-left": true }), menu);
+}
+
+const heading = (text) => el("h2", { text, tabindex: "-1" });
+const choice = (name) => term(view.classes.find((entry) => entry.name === name)?.label ?? "");
+
+function lobby() {
+  return [el("section", { class: "cr-wait" }, heading(say("class.wait.title", { name: view.label })), el("p", { text: say("class.wait.words") }), status)];
+}
+
+function picture() {
+  if (!pane) {
+    const remove = button(say("class.mark.remove"), () => change({ mark: null }), "mm-link", { "data-mark": true });
+    const hint = el("p", { class: "mm-note", "data-hint": true }, say("class.mark.hint"), " ", remove);
+    pane = new Pane({ label: say("class.picture"), hint, mark: (spot) => view.state === "open" && change({ mark: spot }) });
+    pane.show(view.picture);
+  }
+  const { mark = null } = (view.state === "open" ? draft : view.answer) ?? {};
+  pane.mark(mark);
+  pane.element.querySelector("[data-hint]").hidden = view.state !== "open";
+  pane.element.querySelector("[data-mark]").hidden = !mark;
+  return pane.element;
+}
+
+function open() {
+  const group = (key, entries, field) =>
+    el(
+      "fieldset", { class: `cr-choices cr-${field}` },
+      el("legend", { text: key }),
+      ...entries.map(([value, label]) => {
+        const input = el("input", { type: "radio", name: field, value, on: { change: () => change({ [field]: value }) } });
+        input.checked = draft[field] === value;
+        return el("label", {}, input, el("span", { text: label }));
+      }),
+    );
+  const question = view.question ? term(view.question) : say("class.question");
+  const sure = [1, 2, 3].map((level) => [level, say(`class.confidence.${level}`)]);
+  return [
+    picture(),
+    group(question, view.classes.map(({ name, label }) => [name, term(label)]), "choice"),
+    group(say("class.confidence"), sure, "confidence"),
+    status,
+  ];
+}
+
+function change(part) {
+  Object.assign(draft, part, { unsent: true });
+  pane.mark(draft.mark);
+  page.querySelector("[data-mark]").hidden = !draft.mark;
+  send();
+}
+
+// An answer is sent as soon as it is complete, and again with every change: nobody forgets to send it.
+async function send() {
+  if (!draft.choice || !draft.confidence) return tell(draft.choice ? "class.need.confidence" : "class.need.choice");
+  const turn = (sending = {});
+  tell("class.saving");
+  const { choice, confidence, mark } = draft, { position } = view;
+  try {
+    await room.ask("PUT", `answers/${position}`, { body: { choice, confidence, mark: mark ?? null } });
+    if (turn !== sending || position !== view?.position) return;
+    draft.unsent = false;
+    tell("class.saved");
+  } catch (problem) {
+    if (turn !== sending) return;
+    status.textContent = sentence(problem);
+    if (problem.status === 409) room.poll();
+    else if (!problem.status) setTimeout(() => turn === sending && view?.state === "open" && send(), 1500);
+  }
+}
+
+function closed() {
+  const given = view.answer ? say("class.closed.answer", { answer: choice(view.answer.choice) }) : say("class.closed.none");
+  return [picture(), el("section", { class: "cr-wait" }, heading(say("class.closed.title")), el("p", { text: given }), status)];
+}
+
+function revealed() {
+  const { reveal, answer } = view, right = answer?.choice === reveal.truth;
+  const verdict = !answer ? say("class.reveal.none") : right ? `✓ ${say("class.reveal.right")}` : `✗ ${say("class.reveal.wrong")}`;
+  const parts = [heading(verdict), el("p", { class: "cr-truth", text: `${say("class.truth")}: ${choice(reveal.truth)}` })];
+  parts.push(picture());
+  if (reveal.network?.map) {
+    const seen = new Pane({ label: say("class.picture.map"), caption: say("class.map", { label: choice(reveal.network.choice) }) });
+    seen.show(view.picture);
+    seen.layer(reveal.network.map, reveal.network.reference, "cividis");
+    seen.mark(answer?.mark);
+    parts.push(seen.element);
+  }
+  parts.push(histogram({ classes: view.classes, reveal, own: answer?.choice }), lesson(reveal), status);
+  return parts;
+}
+
+function ended() {
+  const { own, students, network, shown } = view.score;
+  const average = students[1] ? percent(students[0] / students[1]) : "–";
+  return [
+    el(
+      "section", { class: "cr-wait" },
+      heading(say("class.ended.title")),
+      el("p", { class: "cr-score", text: tally([own[0], shown]) }),
+      el("p", { text: say("class.ended.class", { average }) }),
+      network[1] > 0 && el("p", { text: say("class.ended.network", { tally: tally(network) }) }),
+      el("p", { class: "mm-note", text: say("class.ended.kept") }),
+      button(say("class.leave"), leave),
+    ),
+  ];
+}
+
+setInterval(() => {
+  const left = view?.state === "open" ? secondsLeft(view) : null, clock = page.querySelector("[data-left]");
+  if (clock) clock.textContent = left == null ? "" : say("class.seconds", { left });
+  if (left === 0) room.poll();
+}, 500);

@@ -1,0 +1,200 @@
+"""A teacher and three students in browsers of their own, through a whole room."""
+
+import csv
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from medmamba.deck import Case, Deck, write_deck
+from tests.app.conftest import make_png
+
+pytestmark = pytest.mark.browser
+
+CLASSES = (("cyst", "Cyst"), ("normal", "Normal"), ("tumor", "Tumour"))
+SECRET = "SECRET-TEACHING-TEXT"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+
+
+@pytest.fixture
+def deck(tmp_path):
+    path = tmp_path / "deck.zip"
+    cases = tuple(Case(make_png(seed=i), truth, SECRET, "Made up") for i, truth in enumerate(("cyst", "tumor")))
+    path.write_bytes(write_deck(Deck("Two slices", "en", "kidney-ct", CLASSES, cases)))
+    return path
+
+
+@pytest.fixture
+def seat(browser, running):
+    """Opens a page of the classroom in a browser of its own; fails on script errors and on requests to other hosts."""
+    faults, contexts = [], []
+
+    def enter(path, locale="en-US", **options):
+        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, "locale": locale} | options)
+        contexts.append(context)
+        return again(context, path)
+
+    def again(context, path):
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        page.answers = []
+        page.on("response", lambda response: page.answers.append(response))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        own = (running.address, "data:", "blob:")
+        page.on("request", lambda request: None if request.url.startswith(own) else faults.append(request.url))
+        page.goto(f"{running.address}classroom/{path}")
+        return page
+
+    expect.set_options(timeout=90_000)
+    enter.again = again
+    yield enter
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def open_room(seat, deck):
+    """(control page, code)"""
+    control = seat("teach")
+    control.select_option("#deck", "")
+    control.set_input_files("#zip", deck)
+    control.check("#names")
+    control.click(".mm-primary")
+    return control, control.locator(".cr-code").inner_text()
+
+
+def join(page, name):
+    page.fill("#name", name)
+    page.click(".mm-primary")
+    page.wait_for_selector(".cr-menu")
+
+
+def answer(page, choice, level=2, mark=None):
+    page.locator(".cr-choice label", has_text=choice).click()
+    page.locator(".cr-confidence label").nth(level).click()
+    if mark:
+        page.locator(".cr-frame").click(position={"x": mark[0], "y": mark[1]})
+    expect(page.locator(".cr-status")).to_contain_text(re.compile("Saved|Gespeichert"))
+
+
+def step(control, name):
+    control.click(f".cr-large[data-step={name}]")
+
+
+def traffic(page):
+    """Every body that the page has got."""
+    fetched = [r for r in page.answers if r.status == 200 and r.url.startswith("http")]
+    return b"\n".join(response.body() for response in fetched)
+
+
+def test_a_whole_room(seat, deck):
+    control, code = open_room(seat, deck)
+    projector = seat.again(control.context, f"projector#{code}")
+    expect(projector.locator(".cr-code")).to_have_text(code)
+    expect(projector.locator(".cr-qr")).to_have_attribute("src", re.compile("^blob:"))
+
+    ann, bob = seat(f"#{code}", **PHONE), seat(f"#{code}", locale="de-DE", **PHONE)
+    join(ann, "Ann")
+    join(bob, "ann")
+    expect(projector.locator(".cr-names")).to_have_text("Annann 2")
+    step(control, "start")
+    answer(ann, "Cyst", mark=(60, 60))
+    answer(bob, "Tumor")
+    expect(projector.locator(".cr-count")).to_contain_text("2 of 2")
+
+    late = seat("", **PHONE)
+    late.fill("#code", f" {code.lower()[:3]}-{code.lower()[3:]}")
+    join(late, "Late")
+    answer(late, "Normal", level=0)
+    expect(projector.locator(".cr-count")).to_contain_text("3 of 3")
+
+    seen_by_ann = traffic(ann)
+    ann.close()
+    ann = seat.again(ann.context, "")  # the same browser, without the link
+    expect(ann.locator("input[value=cyst]")).to_be_checked()
+    expect(ann.locator(".cr-mark")).to_be_visible()
+
+    projector.keyboard.press("ArrowRight")
+    expect(projector.locator(".cr-histogram li")).to_have_count(3)
+    expect(ann.locator(".cr-wait")).to_contain_text("Cyst")
+    expect(control.locator(".mm-note", has_text="2 of 2")).to_be_visible()
+    expect(bob.locator("h2", has_text="Geschlossen")).to_be_visible()
+    for bodies in (seen_by_ann, traffic(ann), traffic(bob), traffic(late), traffic(projector)):
+        assert SECRET.encode() not in bodies
+    for page in (ann, bob, late, projector):
+        views = [r.json() for r in page.answers if r.status == 200 and re.search("/(student|teacher)$", r.url)]
+        assert views
+        assert not any({"reveal", "truth", "network", "score", "results"} & view.keys() for view in views)
+
+    projector.keyboard.press("ArrowRight")
+    expect(projector.locator(".cr-true")).to_contain_text("Cyst")
+    expect(projector.locator(".cr-stage")).to_contain_text(SECRET)
+    expect(projector.locator(".cr-stage")).to_contain_text("Where you looked (1 marks)")
+    expect(ann.locator(".cr-truth")).to_contain_text("Cyst")
+    expect(ann.locator(".cr-histogram .cr-network").first).to_be_visible()
+    expect(bob.locator(".cr-truth")).to_contain_text("Zyste")
+    ann.wait_for_timeout(100)
+    assert SECRET.encode() in traffic(ann)
+
+    projector.keyboard.press("ArrowRight")
+    answer(late, "Tumour")
+    for name in ("close", "reveal", "end"):
+        step(control, name)
+    expect(projector.locator(".cr-results")).to_contain_text("2 of 4")
+    expect(late.locator(".cr-score")).to_contain_text("1 of 2")
+    expect(ann.locator(".cr-score")).to_contain_text("1 of 2")
+    with control.expect_download() as download:
+        control.get_by_role("button", name="CSV").click()
+    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    assert [(row["case"], row["student"], row["answer"]) for row in rows] == [
+        ("1", "1", "cyst"), ("1", "2", "tumor"), ("1", "3", "normal"), ("2", "3", "tumor"),
+    ]  # fmt: skip
+
+
+def test_names_are_removed_and_rooms_deleted(seat, deck):
+    control, code = open_room(seat, deck)
+    ann, bob = seat(f"#{code}", **PHONE), seat(f"#{code}", **PHONE)
+    join(ann, "Rude name")
+    join(bob, "Bob")
+    control.get_by_role("button", name="Remove the name Rude name").click()
+    expect(ann.locator(".cr-menu summary")).to_have_text("#1")
+    bob.click(".cr-menu summary")
+    bob.get_by_role("button", name="Delete my nickname").click()
+    expect(control.locator(".cr-people")).to_have_text("#1#2")
+    bob.on("dialog", lambda dialog: dialog.accept())
+    bob.get_by_role("button", name="Leave").click()
+    expect(control.locator(".cr-people")).to_have_text("#1")
+    assert bob.evaluate("localStorage.getItem('medmamba-place')") is None
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_pages_are_accessible(seat, deck, theme):
+    """axe-core finds nothing in WCAG 2 A and AA, on each page, in both themes."""
+    control, code = open_room(seat, deck)
+    phone = seat(f"#{code}", **PHONE)
+    for page in (control, phone):
+        page.evaluate(f"localStorage.setItem('medmamba-theme', '{theme}')")
+    found = {"join": violations(phone)}
+    join(phone, "Ann")
+    projector = seat.again(control.context, f"projector#{code}")
+    again = seat.again(phone.context, "")
+    expect(projector.locator(".cr-code")).to_have_text(code)
+    found["lobby"] = violations(projector)
+    step(control, "start")
+    answer(again, "Cyst", mark=(60, 60))
+    found["phone, open"] = violations(again)
+    step(control, "close")
+    expect(control.locator(".mm-note", has_text="2 of 2")).to_be_visible()
+    step(control, "reveal")
+    expect(projector.locator(".cr-true")).to_be_visible()
+    expect(again.locator(".cr-truth")).to_be_visible()
+    found |= {"control": violations(control), "reveal": violations(projector), "phone, reveal": violations(again)}
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def violations(page):
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    response = Axe().run(page, options=options).response
+    return [(v["id"], node["html"][:120]) for v in response["violations"] for node in v["nodes"]]

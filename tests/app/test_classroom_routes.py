@@ -1,0 +1,283 @@
+"""The rooms over HTTP: a whole room, what each side is told and when, and who is refused."""
+
+import csv
+import io
+import json
+
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+from starlette.testclient import TestClient
+
+from app.classroom import network, tables
+from app.classroom.routes import Desk, add_classroom
+from app.classroom.store import RoomStore
+from medmamba.deck import Case, Deck, write_deck
+from tests.app.conftest import make_png
+
+CLASSES = (("cyst", "Cyst"), ("normal", "Normal"), ("tumor", "Tumor"))
+SECRET = "SECRET-TEACHING-TEXT"
+
+
+def make_deck(task="kidney-ct", classes=CLASSES, cases=2):
+    entries = (Case(make_png(seed=i), classes[i % len(classes)][0], SECRET, "SECRET-SOURCE") for i in range(cases))
+    return Deck("Slices", "en", task, classes, tuple(entries))
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Side:
+    """A teacher or a student with a key."""
+
+    def __init__(self, client, code, key):
+        self.client, self.root, self.headers = client, f"/classroom/rooms/{code}", {"authorization": f"Bearer {key}"}
+
+    def __call__(self, method, path, **options):
+        headers = self.headers | options.pop("headers", {})
+        return self.client.request(method, f"{self.root}/{path}".rstrip("/"), headers=headers, **options)
+
+
+@pytest.fixture
+def desk(tmp_path, service):
+    store = RoomStore(tables.connect(f"sqlite:///{tmp_path}/rooms.sqlite"))
+    yield Desk(store, service, hours=24, decks=lambda: {"slices": make_deck()}, clock=Clock())
+    store.close()
+
+
+@pytest.fixture
+def client(desk):
+    server = FastAPI()
+    add_classroom(server, desk)
+    with TestClient(server) as client:
+        yield client
+
+
+SAYS = {
+    "choice": "tumor",
+    "probabilities": {"cyst": 0.1, "normal": 0.2, "tumor": 0.7},
+    "map": [[1.0, 0.0], [0.5, -1.0]],
+    "reference": 1.0,
+    "refused": False,
+}
+
+
+@pytest.fixture
+def teacher(client, desk):
+    """Of a room whose network's answers are there, and known."""
+    opened = client.post("/classroom/rooms?deck=slices&names=true").json()
+    for case, _, _ in desk.store.unprepared():
+        desk.store.set_network(case, SAYS)
+    return Side(client, **opened)
+
+
+def join(client, teacher, name="Ann"):
+    joined = client.post(f"{teacher.root}/students", json={"name": name}).json()
+    return Side(client, joined["code"], joined["key"])
+
+
+def take(teacher, *steps):
+    for step in steps:
+        version = teacher("GET", "teacher").json()["version"]
+        answer = teacher("POST", f"steps?step={step}&version={version}")
+        assert answer.status_code == 204, answer.text
+
+
+def test_a_whole_room(client, teacher):
+    ann, bob = join(client, teacher), join(client, teacher, "Bob")
+    assert ann("GET", "student").json()["state"] == "lobby"
+    take(teacher, "start")
+    view = ann("GET", "student").json()
+    assert (view["state"], view["position"], view["cases"], view["answer"]) == ("open", 0, 2, None)
+    picture = client.get(f"/classroom/pictures/{view['picture']['token']}")
+    assert Image.open(io.BytesIO(picture.content)).size == (96, 80)
+    answer = {"choice": "cyst", "confidence": 3, "mark": [0.5, 0.25]}
+    assert ann("PUT", "answers/0", json=answer).status_code == 204
+    assert bob("PUT", "answers/0", json={"choice": "tumor", "confidence": 1}).status_code == 204
+    assert ann("GET", "student").json()["answer"] == answer
+    assert teacher("GET", "teacher").json()["answered"] == 2
+    assert "histogram" not in teacher("GET", "teacher").json()
+    take(teacher, "close")
+    assert ann("PUT", "answers/0", json=answer).status_code == 409
+    assert teacher("GET", "teacher").json()["histogram"] == {"cyst": 1, "normal": 0, "tumor": 1}
+    take(teacher, "reveal")
+    reveal = ann("GET", "student").json()["reveal"]
+    assert (reveal["truth"], reveal["text"]) == ("cyst", SECRET)
+    assert reveal["network"] == SAYS
+    shown = teacher("GET", "teacher").json()["reveal"]
+    assert shown["marks"] == 1
+    assert len(shown["heat"]) == len(shown["heat"][0])
+    take(teacher, "next", "end")
+    assert ann("GET", "student").json()["score"]["own"] == [1, 1]
+    results = teacher("GET", "teacher").json()["results"]
+    assert results["students"] == [1, 2]
+    assert len(results["cases"]) == 2
+
+
+def test_nothing_of_truth_or_network_is_told_before_the_reveal(client, teacher):
+    ann = join(client, teacher)
+    seen = []
+    for steps in ((), ("start",), ("close",)):
+        take(teacher, *steps)
+        if steps == ("start",):
+            ann("PUT", "answers/0", json={"choice": "normal", "confidence": 1})
+        for side, path in ((ann, "student"), (teacher, "teacher")):
+            view = side("GET", path)
+            seen.append(view.text)
+            assert not {"reveal", "results", "score"} & view.json().keys()
+    open_keys = {"state", "position", "cases", "title", "language", "question", "classes", "left", "label", "number"}
+    assert ann("GET", "student").json().keys() == open_keys | {"picture", "answer"}
+    for word in ("SECRET", "truth", "probabilities", "network", "reference"):
+        assert not any(word in text for text in seen), word
+    take(teacher, "reveal")
+    assert SECRET in ann("GET", "student").text
+
+
+def test_every_picture_has_a_random_name_and_no_header(client, teacher, desk):
+    take(teacher, "start")
+    token = teacher("GET", "teacher").json()["picture"]["token"]
+    answer = client.get(f"/classroom/pictures/{token}")
+    assert answer.headers["cache-control"] == "no-store"
+    assert Image.open(io.BytesIO(answer.content)).info == {}
+    room = desk.store.as_teacher(teacher.root[-6:], teacher.headers["authorization"][7:], Clock.now)
+    later = desk.store.case(room, 1)
+    assert client.get(f"/classroom/pictures/{later.token}").status_code == 404
+
+
+def test_a_poll_that_finds_nothing_new_is_answered_without_a_body(client, teacher):
+    ann = join(client, teacher)
+    for side, path in ((ann, "student"), (teacher, "teacher")):
+        tag = side("GET", path).headers["etag"]
+        again = side("GET", path, headers={"if-none-match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+        take(teacher, "start") if path == "student" else take(teacher, "close")
+        assert side("GET", path, headers={"if-none-match": tag}).status_code == 200
+
+
+def test_a_deadline_is_seen_without_a_step(client, desk):
+    teacher = Side(client, **client.post("/classroom/rooms?deck=slices&seconds=30").json())
+    ann = join(client, teacher)
+    take(teacher, "start")
+    opened = ann("GET", "student")
+    assert opened.json()["left"] == 30
+    desk.clock.now += 31.5
+    closed = ann("GET", "student", headers={"if-none-match": opened.headers["etag"]})
+    assert closed.json()["state"] == "closed"
+    assert "histogram" in teacher("GET", "teacher").json()
+
+
+def test_the_reveal_waits_for_the_network(client, desk):
+    teacher = Side(client, **client.post("/classroom/rooms?deck=slices").json())
+    take(teacher, "start", "close")
+    version = teacher("GET", "teacher").json()["version"]
+    refused = teacher("POST", f"steps?step=reveal&version={version}")
+    assert (refused.status_code, refused.json()["error"][:11]) == (409, "The network")
+    desk.attendant.prepare()
+    take(teacher, "reveal")
+    says = teacher("GET", "teacher").json()["reveal"]["network"]
+    assert sum(says["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert len(says["map"]) == len(says["map"][0])
+
+
+def test_guessing_codes_is_slowed_down_and_seats_are_not(client, teacher):
+    ann = join(client, teacher)
+    answers = [client.post("/classroom/rooms/AAAAAA/students", json={}).status_code for _ in range(61)]
+    assert answers == [404] * 60 + [429]
+    assert client.post(f"{teacher.root}/students", json={}).status_code == 429
+    assert ann("GET", "student").status_code == 200
+
+
+def test_keys_of_one_side_are_worthless_on_the_other(client, teacher):
+    ann = join(client, teacher)
+    for side, method, path in (
+        (ann, "GET", "teacher"), (ann, "POST", "steps?step=start&version=0"), (ann, "GET", "results.csv"),
+        (ann, "GET", "results.pdf"), (ann, "DELETE", "names/1"), (ann, "DELETE", ""), (teacher, "GET", "student"),
+        (ann, "GET", "qr.svg?link=http://x/#"), (Side(client, "AAAAAA", "x"), "GET", "student"),
+        (teacher, "PUT", "answers/0"),
+    ):  # fmt: skip
+        answer = side(method, path)
+        assert (answer.status_code, answer.json()["error"][:17]) == (403, "This room is over"), path
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"choice": "liver", "confidence": 1}', b"[" * 4000])
+def test_what_is_no_answer_is_refused_with_a_sentence(client, teacher, body):
+    ann = join(client, teacher)
+    take(teacher, "start")
+    answer = ann("PUT", "answers/0", content=body)
+    assert answer.status_code == 422
+    assert answer.json()["error"].endswith(".")
+    assert ann("PUT", "answers/0", content=b" " * 5000).status_code == 413
+
+
+def test_names_can_be_removed_by_both_sides_and_one_can_leave(client, teacher):
+    ann, bob = join(client, teacher, "Ann"), join(client, teacher, "Bob")
+    assert ann("DELETE", "student/name").status_code == 204
+    assert teacher("DELETE", "names/2").status_code == 204
+    assert [s["label"] for s in teacher("GET", "teacher").json()["students"]] == ["#1", "#2"]
+    assert bob("DELETE", "student").status_code == 204
+    assert bob("GET", "student").status_code == 403
+    assert teacher("GET", "teacher").json()["joined"] == 1
+
+
+def test_results_as_csv_and_pdf_hold_names_only_when_asked(client, teacher):
+    ann = join(client, teacher, "=Ann")
+    take(teacher, "start")
+    ann("PUT", "answers/0", json={"choice": "cyst", "confidence": 2, "mark": [0.5, 0.25]})
+    take(teacher, "close", "reveal", "end")
+    [row] = csv.DictReader(io.StringIO(teacher("GET", "results.csv").text))
+    wanted = {"case": "1", "student": "1", "answer": "cyst", "right": "1", "mark_x": "0.5000"}
+    assert wanted.items() <= row.items()
+    assert "'=Ann" in teacher("GET", "results.csv?names=true").text
+    for language in ("en", "de"):
+        sheet = teacher("GET", f"results.pdf?language={language}")
+        assert sheet.content.startswith(b"%PDF")
+    assert len(sheet.content) < 500_000
+
+
+def test_a_room_is_deleted_on_request(client, teacher):
+    ann = join(client, teacher)
+    assert teacher("DELETE", "").status_code == 204
+    assert ann("GET", "student").status_code == 403
+    assert teacher("GET", "teacher").status_code == 403
+
+
+def test_the_qr_code_is_of_the_room_s_link_alone(client, teacher):
+    code = teacher.root[-6:]
+    answer = teacher("GET", "qr.svg", params={"link": f"https://host.example/classroom/#{code}"})
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert b"<svg" in answer.content
+    for link in ("https://host.example/", f"javascript:alert(1)#{code}", f"https://{'x' * 300}/#{code}"):
+        assert teacher("GET", "qr.svg", params={"link": link}).status_code == 422
+
+
+def test_decks_of_one_s_own(client, desk):
+    opened = client.post("/classroom/rooms?seconds=60", content=write_deck(make_deck("own", CLASSES[:2])))
+    teacher = Side(client, **opened.json())
+    desk.attendant.prepare()
+    take(teacher, "start", "close", "reveal")
+    assert teacher("GET", "teacher").json()["reveal"]["network"] is None
+    refused = client.post("/classroom/rooms", content=b"no deck")
+    assert refused.status_code == 422
+    assert refused.json()["error"].endswith(".")
+    assert client.post("/classroom/rooms?deck=none").status_code == 404
+    assert client.post("/classroom/rooms?deck=slices&seconds=1").status_code == 422
+
+
+def test_decks_are_listed_without_their_truth(client):
+    text = client.get("/classroom/decks").text
+    assert json.loads(text) == [{"name": "slices", "title": "Slices", "language": "en", "cases": 2}]
+
+
+def test_the_network_s_answer_is_given_of_the_deck_s_classes(service):
+    two = network.ask(service, make_png(), "kidney-ct", ["cyst", "tumor"])
+    assert sum(two["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert two["choice"] in ("cyst", "tumor")
+    modality = network.ask(service, make_png(), "modality", ["CT", "X-ray", "OCT", "blood-cell microscopy"])
+    assert sum(modality["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert modality["map"] is None
+    assert network.ask(service, make_png(), "kidney-ct", ["cyst", "stone"]) == network.ABSENT
+    assert network.ask(service, make_png(), "no such task", ["cyst", "tumor"]) == network.ABSENT

@@ -1,0 +1,230 @@
+"""Rooms in a database: what is kept, what is told to whom, and what is gone."""
+
+import sqlite3
+import stat
+import threading
+
+import pytest
+from sqlalchemy import func, select
+
+from app.classroom import tables
+from app.classroom.rules import Reply, RoomError
+from app.classroom.store import MAX_STUDENTS, NewCase, NewRoom, RoomStore, digest
+from medmamba.errors import MedMambaError
+
+NOW = 1_000_000.0
+CLASSES = (("a", "A"), ("b", "B"))
+
+
+def new_room(cases=3, **changes):
+    entries = tuple(NewCase(b"png%d" % i, 8, 6, "a", "A secret text.") for i in range(cases))
+    fields = {"title": "T", "language": "en", "question": "Q?", "task": "t", "classes": CLASSES, "model": "M"}
+    return NewRoom(**fields | {"seconds": None, "names": False, "cases": entries} | changes)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rooms.sqlite"
+
+
+@pytest.fixture
+def store(path):
+    store = RoomStore(tables.connect(f"sqlite:///{path}"))
+    yield store
+    store.close()
+
+
+def steps(store, room, *names, now=NOW):
+    for name in names:
+        room = store.step(room, name, room.version, now)
+    return room
+
+
+def test_an_answer_is_on_disk_when_it_is_acknowledged(store, path):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    student, _ = store.join(room.code, "Ann", NOW)
+    room = steps(store, room, "start")
+    store.answer(room, student, 0, Reply("a", 3, (0.25, 0.5)), NOW)
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT choice, confidence, x, y FROM answers").fetchall() == [("a", 3, 0.25, 0.5)]
+    other.close()
+
+
+def test_a_later_answer_takes_the_place_of_an_earlier_one(store):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    student, key = store.join(room.code, "Ann", NOW)
+    room = steps(store, room, "start")
+    store.answer(room, student, 0, Reply("a", 3, (0.25, 0.5)), NOW)
+    store.answer(room, student, 0, Reply("b", 1), NOW)
+    [answer] = store.answers(room)
+    assert answer.reply == Reply("b", 1)
+    assert store.as_student(room.code, key, NOW)[1].revision == 2
+
+
+def test_only_the_open_case_takes_answers(store):
+    room, _ = store.open_room(new_room(seconds=30), NOW, 1)
+    student, _ = store.join(room.code, "", NOW)
+    with pytest.raises(RoomError):
+        store.answer(room, student, 0, Reply("a", 1), NOW)
+    room = steps(store, room, "start")
+    with pytest.raises(RoomError):
+        store.answer(room, student, 1, Reply("a", 1), NOW)
+    store.answer(room, student, 0, Reply("a", 1), NOW + 30.5)
+    with pytest.raises(RoomError, match="too late"):
+        store.answer(room, student, 0, Reply("b", 1), NOW + 31)
+    room = steps(store, room, "reveal", now=NOW + 40)
+    with pytest.raises(RoomError):
+        store.answer(room, student, 0, Reply("b", 1), NOW + 41)
+    assert [a.reply.choice for a in store.answers(room)] == ["a"]
+
+
+def test_two_teachers_pages_take_a_step_once(store):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    store.step(room, "start", room.version, NOW)
+    with pytest.raises(RoomError, match="meanwhile"):
+        store.step(room, "start", room.version, NOW)
+
+
+def test_keys_open_their_own_room_alone(store):
+    one, teacher = store.open_room(new_room(), NOW, 1)
+    other, _ = store.open_room(new_room(), NOW, 1)
+    _, student = store.join(one.code, "Ann", NOW)
+    assert store.as_teacher(one.code, teacher, NOW).id == one.id
+    assert store.as_student(one.code, student, NOW)[0].id == one.id
+    for code, key, ask in (
+        (other.code, teacher, store.as_teacher),
+        (other.code, student, store.as_student),
+        (one.code, student, store.as_teacher),
+        (one.code, teacher, store.as_student),
+        ("AAAAAA", teacher, store.as_teacher),
+        (one.code, "", store.as_student),
+    ):
+        with pytest.raises(RoomError, match="no place in it"):
+            ask(code, key, NOW)
+
+
+def test_the_database_holds_no_key(store, path):
+    room, teacher = store.open_room(new_room(), NOW, 1)
+    _, student = store.join(room.code, "Ann", NOW)
+    store.close()
+    kept = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert teacher.encode() not in kept
+    assert student.encode() not in kept
+    assert digest(student).encode() in kept
+
+
+def test_students_are_told_apart_and_rooms_fill_up(store, monkeypatch):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    assert [store.join(room.code, name, NOW)[0].label for name in ("Ann", "ann", "", "Ann")] == [
+        "Ann", "ann 2", "#3", "Ann 3",
+    ]  # fmt: skip
+    monkeypatch.setattr("app.classroom.store.MAX_STUDENTS", 4)
+    with pytest.raises(RoomError, match="full"):
+        store.join(room.code, "Bob", NOW)
+    assert MAX_STUDENTS >= 200
+
+
+def test_late_joiners_have_a_place_until_the_end(store):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    room = steps(store, room, "start", "close", "reveal", "next")
+    store.join(room.code, "Late", NOW)
+    room = steps(store, room, "end")
+    with pytest.raises(RoomError, match="ended"):
+        store.join(room.code, "Later", NOW)
+
+
+def test_a_removed_name_leaves_the_answers_and_one_who_leaves_takes_them(store):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    ann, key = store.join(room.code, "Ann", NOW)
+    bob, _ = store.join(room.code, "Bob", NOW)
+    room = steps(store, room, "start")
+    for student in (ann, bob):
+        store.answer(room, student, 0, Reply("a", 1), NOW)
+    store.drop_name(room, ann.number)
+    assert [s.label for s in store.students(room)] == ["#1", "Bob"]
+    assert len(store.answers(room)) == 2
+    store.leave(ann)
+    assert [a.student for a in store.answers(room)] == [2]
+    with pytest.raises(RoomError):
+        store.as_student(room.code, key, NOW)
+
+
+def test_pictures_are_given_out_once_their_case_was_opened(store):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    tokens = [case.token for case in store.cases(room)]
+    assert len(set(tokens)) == 3
+    with pytest.raises(RoomError):
+        store.picture(tokens[0], NOW)
+    room = steps(store, room, "start")
+    assert store.picture(tokens[0], NOW) == b"png0"
+    with pytest.raises(RoomError):
+        store.picture(tokens[1], NOW)
+    with pytest.raises(RoomError):
+        store.picture(tokens[0], NOW + 3600)
+
+
+def test_an_expired_room_is_deleted_with_everything_in_it(store, path):
+    room, key = store.open_room(new_room(), NOW, 1)
+    kept, _ = store.open_room(new_room(cases=1), NOW, 5)
+    student, _ = store.join(room.code, "Ann", NOW)
+    room = steps(store, room, "start")
+    store.answer(room, student, 0, Reply("a", 1), NOW)
+    assert store.sweep(NOW + 3599) == 0
+    assert store.sweep(NOW + 3600) == 1
+    with pytest.raises(RoomError):
+        store.as_teacher(room.code, key, NOW)
+    with store._read() as db:
+        left = [db.scalar(select(func.count()).select_from(t)) for t in (tables.rooms, tables.cases, tables.students)]
+        assert left == [1, 1, 0]
+        assert db.scalar(select(func.count()).select_from(tables.answers)) == 0
+    assert len(store.cases(kept)) == 1
+    store.close()
+    left = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert b"png1" not in left  # overwritten, not only unlinked
+
+
+def test_what_the_network_has_not_seen_is_known_after_a_restart(store, path):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    first = store.cases(room)[0].id
+    store.set_network(first, {"choice": "a"})
+    store.close()
+    again = RoomStore(tables.connect(f"sqlite:///{path}"))
+    todo = again.unprepared()
+    assert [again.picture_of(case) for case, _, _ in todo] == [b"png1", b"png2"]
+    assert todo[0][1:] == ("t", ["a", "b"])
+    assert again.counts(room) == (0, 0, 1)
+    again.close()
+
+
+def test_many_writers_at_once_lose_nothing(store):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    room = steps(store, room, "start")
+    failed = []
+
+    def attend():
+        try:
+            student, _ = store.join(room.code, "Ann", NOW)
+            for choice in "ab":
+                store.answer(room, student, 0, Reply(choice, 2), NOW)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=attend) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sorted(s.number for s in store.students(room)) == list(range(1, 25))
+    assert len({s.label for s in store.students(room)}) == 24
+    assert [a.reply.choice for a in store.answers(room)] == ["b"] * 24
+
+
+def test_the_file_is_for_its_owner_alone(store, path):
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "sqlite:////no/such/folder/rooms.sqlite", "nosuch://x/y"])
+def test_an_address_that_is_none_names_the_setting(url):
+    with pytest.raises(MedMambaError, match="MEDMAMBA_ROOMS"):
+        tables.connect(url)
