@@ -1,6 +1,7 @@
-"""Makes the screenshots: ``python docs/screenshots/make.py ADDRESS PICTURE...`` with the page running at ADDRESS.
+"""Makes the screenshots: ``python -m docs.screenshots.make ADDRESS [PICTURE...]`` with the page running at ADDRESS.
 
-Needs Playwright and Chromium (``CHROMIUM``, else /usr/bin/chromium). Show only pictures whose licence allows it.
+Needs Playwright and Chromium (``CHROMIUM``, else /usr/bin/chromium). Without pictures it shows the packaged examples;
+name only pictures whose licence allows it.
 """
 
 import os
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from app.examples import packaged
+
 FOLDER = Path(__file__).parent
 DESKTOP, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 SETTLED = "!document.querySelector('[data-part=busy]').textContent"
@@ -16,8 +19,10 @@ SETTLED = "!document.querySelector('[data-part=busy]').textContent"
 
 def enter(page: Page, address: str, theme: str) -> None:
     """Open the page, close its notice, choose the theme."""
+    page.set_default_timeout(180_000)
     page.goto(address)
     page.click(".mm-notice .mm-primary")
+    page.wait_for_function("[...document.querySelectorAll('.mm-examples img')].every((image) => image.complete)")
     if theme == "light":
         page.click("[data-header=theme]")
 
@@ -54,6 +59,12 @@ def main(address: str, pictures: list[str]) -> None:
             page.wait_for_selector(".mm-model")
             page.screenshot(path=FOLDER / f"models-{theme}.png")
             page.close()
+        strange = browser.new_page(viewport=DESKTOP, locale="de-DE")
+        enter(strange, address, "dark")
+        strange.click("[data-example='1']")
+        strange.wait_for_selector(".mm-recognised")
+        strange.wait_for_function(SETTLED)
+        strange.screenshot(path=FOLDER / "example-german-dark.png")
         phone = browser.new_page(viewport=PHONE, locale="en-US", has_touch=True)
         enter(phone, address, "dark")
         open_pictures(phone, pictures)
@@ -62,4 +73,4 @@ def main(address: str, pictures: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1], sys.argv[2:] or [str(example.file) for example in packaged()])

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 
 def open_picture(page: Any, *files: bytes) -> None:
     """Choose files and wait for the answer to the first."""
@@ -30,3 +32,10 @@ def pixels(page: Any, pane: int = -1) -> list[int]:
       return Array.from(data).filter((_, i) => i % 404 < 3);
     }"""
     return list(page.locator(".mm-pane canvas").evaluate_all(script, pane))
+
+
+def axe_faults(page: Any) -> list[tuple[str, str]]:
+    """Serious and critical violations that axe-core finds on the page as it is: (rule, where)."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    found = axe.Axe().run(page).response["violations"]
+    return [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.app.browsing import ask, open_picture
+from tests.app.browsing import ask, axe_faults, open_picture
 
 pytestmark = pytest.mark.browser
 OUTSIDE = [
@@ -307,23 +307,17 @@ def test_a_phone_shows_one_column_without_sideways_scrolling(visit, png):
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_serious(page, png, theme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
     if theme == "light":
         page.get_by_role("button", name="Dark or light").click()
-    serious = axe_faults(axe, page)
+    serious = axe_faults(page)
     open_picture(page, png())
     ask(page, "kidney-ct")
-    serious += axe_faults(axe, page)
+    serious += axe_faults(page)
     for tab in ("Batch", "Models"):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(500)
-        serious += axe_faults(axe, page)
+        serious += axe_faults(page)
     assert serious == []
-
-
-def axe_faults(axe, page):
-    found = axe.Axe().run(page).response["violations"]
-    return [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
 
 
 def test_an_answer_comes_quickly(visit, png, record_property):

@@ -150,6 +150,51 @@ def test_dragging_sets_the_window_on_full_depth_values(page, ct):
     assert "HU" in readout(page)
 
 
+@pytest.mark.parametrize(("button", "held"), [("right", None), ("left", "Shift")])
+def test_the_right_button_and_shift_set_the_window_whatever_the_tool(page, png, button, held):
+    open_picture(page, png())
+    settle(page)
+    before, fitted = readout(page).split("W ")[1], zoom(page)
+    drag(page, button, held)
+    assert readout(page).split("W ")[1] != before
+    assert zoom(page) == fitted
+
+
+def test_the_middle_button_moves_whatever_the_tool(page, ct):
+    open_picture(page, ct)
+    settle(page)
+    before, shown = readout(page).split("W ")[1], pixels(page)
+    drag(page, "middle")
+    assert readout(page).split("W ")[1] == before
+    assert pixels(page) != shown
+
+
+def drag(page, button, held=None):
+    box = page.locator(".mm-stage").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    if held:
+        page.keyboard.down(held)
+    page.mouse.down(button=button)
+    page.mouse.move(x + 50, y + 30, steps=4)
+    page.mouse.up(button=button)
+    if held:
+        page.keyboard.up(held)
+    page.mouse.move(5, 5)
+
+
+def test_one_to_one_fit_and_the_keys_for_them(page, png):
+    open_picture(page, png())
+    settle(page)
+    fitted = zoom(page)
+    page.get_by_role("button", name="Actual size").click()
+    assert zoom(page) == 100
+    page.keyboard.press("=")
+    assert zoom(page) == 125
+    page.keyboard.press("0")
+    assert zoom(page) == fitted
+
+
 def test_opacity_colours_and_sign_act_without_the_server(page, png):
     open_picture(page, png())
     ask(page, "kidney-ct")
