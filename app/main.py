@@ -20,12 +20,16 @@ from app.classroom.routes import Desk, add_classroom
 from app.classroom.store import RoomStore
 from app.examples import Gallery, gather
 from app.gate import App, Gate
+from app.learn_routes import learn_routes
 from app.routes import VIEWER, add_routes
 from app.service import Service
 from app.settings import MEGABYTE, Settings
 from app.store import PictureStore
+from app.tutor import Tutor
+from medmamba import lessons
 from medmamba.errors import MedMambaError
 
+QUIZ_SECONDS = 3600.0  # an untouched quiz stays so long: a student may think
 ROOT = Path(__file__).parents[1]
 
 
@@ -53,6 +57,8 @@ def build_server(settings: Settings, service: Service) -> App:
     server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
     add_routes(server, service, gallery, settings.upload_bytes)
     add_classroom(server, desk)
+    tutor = Tutor(service, settings.held_bytes // 2, QUIZ_SECONDS)
+    server.include_router(learn_routes(tutor, service, settings.upload_bytes))
     page = build_app(service)
     page.queue(max_size=settings.queue, default_concurrency_limit=1, api_open=False)
     gr.mount_gradio_app(
@@ -86,7 +92,7 @@ def build_desk(settings: Settings, service: Service) -> Desk:
         MedMambaError: the database cannot be opened.
     """
     store = RoomStore(tables.connect(settings.rooms or tables.default_url()))
-    return Desk(store, service, settings.room_hours, decks=dict)
+    return Desk(store, service, settings.room_hours, decks=lessons.decks)
 
 
 def attended(desk: Desk) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:

@@ -91,12 +91,17 @@ def map_note(map_: EvidenceMap, analysis: Analysis, texts: Texts) -> str:
     """What a map is and is not, its cells, and whether its scale means anything beyond itself."""
     if not map_.is_positive_anywhere:
         return texts("evidence.none", label=texts.term(_label(analysis.task, map_.class_name)))
-    rows, columns = map_.values.shape
-    height, width = analysis.image.pixels.shape[:2]
-    note = texts("evidence.note", rows=rows, columns=columns, height=round(height / rows), width=round(width / columns))
+    note = map_size(map_, analysis.image, texts)
     is_cam = (map_.method, map_.stage) == ("grad-cam", LAST_STAGE)
     has_scale = is_cam and analysis.answer.task in analysis.card.evidence_scale
     return note if has_scale else f"{note} {texts('evidence.relative')}"
+
+
+def map_size(map_: EvidenceMap, image: MedicalImage, texts: Texts) -> str:
+    """What a map shows, and how coarse it is on the picture."""
+    rows, columns = map_.values.shape
+    height, width = image.pixels.shape[:2]
+    return texts("evidence.note", rows=rows, columns=columns, height=round(height / rows), width=round(width / columns))
 
 
 def trust(score: DeletionScore, texts: Texts) -> str:

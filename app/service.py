@@ -85,6 +85,14 @@ class Service:
         """Keep a file in memory for a while; returns its token."""
         return self._store.put(data)
 
+    def file(self, token: str) -> bytes:
+        """The bytes of a held file.
+
+        Raises:
+            RequestError: it is no longer held.
+        """
+        return self._store.get(token).data
+
     def drop(self, token: str) -> None:
         """Forget a file at once."""
         self._store.drop(token)
@@ -127,6 +135,14 @@ class Service:
         """
         classifier = self._classifier(analysis.checkpoint)
         return saliency.evidence_map(classifier, analysis.answer, class_name, method, stage)
+
+    def modality_evidence(self, analysis: Analysis, modality: str) -> EvidenceMap:
+        """Where the network found evidence for a kind of picture.
+
+        Raises:
+            RequestError: the checkpoint does not recognise it.
+        """
+        return saliency.modality_map(self._classifier(analysis.checkpoint), analysis.answer, modality)
 
     def trust(self, analysis: Analysis, evidence: EvidenceMap) -> DeletionScore:
         """How the class's probability falls when the marked tenth is blurred, against random tenths."""

@@ -5,10 +5,10 @@ import gradio as gr
 from app import api
 from app.mount import mounted
 from app.service import Service
-from app.tabs import batch, classify, models
+from app.tabs import batch, classify, learn, models
 from app.texts import languages, texts_for
 
-TABS = ("tab.classify", "tab.batch", "tab.models")
+TABS = ("tab.classify", "tab.learn", "tab.batch", "tab.models")
 
 
 def translations() -> gr.I18n:
@@ -22,7 +22,7 @@ def build_app(service: Service) -> gr.Blocks:
     with gr.Blocks(title="MedMamba", analytics_enabled=False, delete_cache=(60, 600), fill_width=True) as page:
         mounted("header", "mountHeader", value={code: texts_for(code)("language.name") for code in languages()})
         with gr.Tabs(elem_id="mm-tabs"):
-            for key, tab in zip(TABS, (classify, batch, models), strict=True):
+            for key, tab in zip(TABS, (classify, learn, batch, models), strict=True):
                 with gr.Tab(i18n(key)):
                     tab.build(service)
         mounted("strip", "mountStrip")

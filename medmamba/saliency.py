@@ -100,6 +100,22 @@ def grad_cam_of(network: nn.Module, layer: nn.Module, inputs: Tensor) -> np.ndar
         return cam(inputs.clone().requires_grad_(), targets=None)
 
 
+def modality_map(classifier: Classifier, answer: Answer, modality: str) -> EvidenceMap:
+    """Grad-CAM of the last stage for the router's most probable task of a modality, on the map's own scale.
+
+    Raises:
+        RequestError: the router knows no such modality.
+    """
+    layout = classifier.card.layout
+    task = next((name for name, _ in answer.routes if layout.task(name).modality == modality), None)
+    if task is None:
+        raise RequestError(f"The checkpoint does not recognise {modality!r}.")
+    activations = answer.grids[-1].detach().clone()[None].to(classifier.device)
+    output = layout.router.start + layout.route(task)
+    values = _cam(classifier, answer, activations, "grad-cam", LAST_STAGE, output)
+    return EvidenceMap(values, "grad-cam", LAST_STAGE, modality, max(float(values.max()), 1e-6))
+
+
 def deletion_score(classifier: Classifier, answer: Answer, evidence: EvidenceMap, seed: int = 0) -> DeletionScore:
     """Blur the tenth of the picture with the most evidence, and random tenths of the same shape, and compare.
 

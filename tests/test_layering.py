@@ -46,6 +46,7 @@ medmamba.observe medmamba.saliency
 medmamba.contenders medmamba.figures medmamba.train
 medmamba.compare_page
 medmamba.evaluate
+medmamba.lessons
 medmamba.benchmark medmamba.classify medmamba.compare medmamba.deck_build medmamba.info medmamba.publish
 medmamba.cli
 medmamba.__main__
@@ -59,10 +60,11 @@ app.classroom.views
 app.classroom.record
 app.classroom.routes
 app.api app.mount app.present app.routes
-app.facts app.report
-app.conversation
-app.batch
-app.tabs.batch app.tabs.classify app.tabs.models
+app.facts app.opinion app.report
+app.conversation app.quiz
+app.batch app.tutor
+app.learn_routes
+app.tabs.batch app.tabs.classify app.tabs.learn app.tabs.models
 app.ui
 app.main
 app.__main__

@@ -8,7 +8,7 @@ import torch
 
 from medmamba.classifier import Classifier
 from medmamba.errors import RequestError
-from medmamba.saliency import METHODS, EvidenceMap, deletion_score, evidence_map
+from medmamba.saliency import METHODS, EvidenceMap, deletion_score, evidence_map, modality_map
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +157,14 @@ def test_no_method_prints_a_progress_bar(classifier, answer, capfd):
     for method in METHODS:
         evidence_map(classifier, answer, "naevus", method)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_modalitys_map_sums_to_its_router_logit(classifier, picture):
+    answer = classifier.answer(picture())
+    task, layout = answer.routes[0][0], classifier.card.layout
+    map_ = modality_map(classifier, answer, layout.task(task).modality)
+    output = layout.router.start + layout.route(task)
+    bias = float(classifier.model.classifier.bias[output])
+    assert float(map_.values.sum()) == pytest.approx(float(answer.logits[output]) - bias, abs=1e-3)
+    with pytest.raises(RequestError, match="does not recognise"):
+        modality_map(classifier, answer, "astrology")

@@ -4,6 +4,7 @@ import { Batch } from "./batch.js";
 import { hasCameraProgram, photograph } from "./camera.js";
 import { Cases } from "./cases.js";
 import { Examples } from "./examples.js";
+import { Learn } from "./learn.js";
 import { opener } from "./opener.js";
 import { language, mountHeader as fillHeader, showHelp } from "./page.js";
 import { Picture } from "./picture.js";
@@ -109,6 +110,10 @@ export async function mountBatch(element, trigger, watch, props) {
     trigger("run", { request, tokens, language: words.language, checkpoint: question.checkpoint }),
   );
   watch("value", () => batch.receive(props.value));
+}
+
+export async function mountLearn(element) {
+  new Learn(element.querySelector(".mm-learn"), await page.ready).choose();
 }
 
 export async function mountModels(element, trigger) {

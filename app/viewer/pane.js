@@ -2,6 +2,20 @@
 
 import { drawMap } from "./overlay.js";
 
+// A ring that shows on black and on white, of the same size at any zoom.
+function drawMark(context, x, y) {
+  for (const [width, colour] of [[6, "#000"], [2.5, "#ffd166"]]) {
+    Object.assign(context, { lineWidth: width, strokeStyle: colour });
+    context.beginPath();
+    context.arc(x, y, 13, 0, 2 * Math.PI);
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      context.moveTo(x + 13 * dx, y + 13 * dy);
+      context.lineTo(x + 19 * dx, y + 19 * dy);
+    }
+    context.stroke();
+  }
+}
+
 export class Pane {
   constructor(label) {
     this.element = document.createElement("figure");
@@ -27,7 +41,7 @@ export class Pane {
     return [this.element.clientWidth, this.element.clientHeight];
   }
 
-  // look: {window, invert, opacity, colormap, signed}; evidence may be null.
+  // look: {window, invert, opacity, colormap, signed, mark}; evidence and mark may be missing.
   draw(picture, evidence, view, look, texts) {
     const [width, height] = this.size;
     if (!width || !height) return;
@@ -47,6 +61,11 @@ export class Pane {
       context.globalAlpha = look.opacity;
       context.drawImage(this.mapOf(evidence, picture, look), 0, 0, picture.width, picture.height);
       context.globalAlpha = 1;
+    }
+    if (look.mark) {
+      const [x, y] = look.mark, place = matrix.transformPoint(new DOMPoint(x * picture.width, y * picture.height));
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      drawMark(context, place.x, place.y);
     }
     this.label(picture, view, width, height, texts);
   }

@@ -34,6 +34,12 @@ export async function examples() {
   return (await request("examples")).json();
 }
 
+// Asks a route of the Learn tab; `body` makes it a POST, an object goes as JSON.
+export function learn(path, body) {
+  if (!body) return request(`learn/${path}`);
+  return body instanceof Blob ? post(`learn/${path}`, body) : post(`learn/${path}`, JSON.stringify(body));
+}
+
 // A response, or an error with a sentence for the screen.
 export async function request(path, options = {}) {
   const headers = { "accept-language": words.language, ...options.headers };

@@ -10,7 +10,7 @@ const METHODS = ["grad-cam", "grad-cam++", "xgrad-cam", "layer-cam", "eigen-cam"
 const STAGES = [4, 3, 2, 1];
 
 export class Viewer {
-  // on: {ask(change), step(by), frame(number), trust(), report(format), pin(), help()}
+  // on: {ask(change), step(by), frame(number), trust(), report(format), pin(), help(), point([x, y])}
   constructor(element, texts, on) {
     Object.assign(this, { element, texts, on });
     this.view = new View();
@@ -116,7 +116,8 @@ export class Viewer {
       this.part("stage").focus({ preventScroll: true });
       stage.setPointerCapture(event.pointerId);
       const tool = event.button === 1 ? "pan" : event.button === 2 || event.shiftKey ? "level" : this.tool;
-      active.set(event.pointerId, { x: event.clientX, y: event.clientY, tool, pane: event.target.closest(".mm-pane") });
+      const pane = event.target.closest(".mm-pane"), { clientX: x, clientY: y } = event;
+      active.set(event.pointerId, { x, y, tool, pane, from: [x, y], isTap: event.button === 0 && !active.size });
     });
     stage.addEventListener("pointermove", (event) => {
       if (!this.picture) return;
@@ -137,6 +138,12 @@ export class Viewer {
       Object.assign(last, { x: event.clientX, y: event.clientY });
       this.draw();
     });
+    stage.addEventListener("pointerup", (event) => {
+      const last = active.get(event.pointerId);
+      if (last?.isTap && last.pane && Math.hypot(event.clientX - last.from[0], event.clientY - last.from[1]) < 6) {
+        this.tap(last.pane, event.clientX, event.clientY);
+      }
+    });
     for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (e) => active.delete(e.pointerId));
     stage.addEventListener("wheel", (event) => {
       if (!this.picture) return;
@@ -145,6 +152,14 @@ export class Viewer {
       this.draw();
     }, { passive: false });
     stage.addEventListener("dblclick", () => this.act("fit"));
+  }
+
+  // A click or a tap that drags nothing: its place as shares of the picture's sides.
+  tap(pane, clientX, clientY) {
+    const box = pane.getBoundingClientRect();
+    const [x, y] = this.view.toPicture(this.picture, box.width, box.height, clientX - box.left, clientY - box.top);
+    const place = [x / this.picture.width, y / this.picture.height];
+    if (place.every((share) => share >= 0 && share <= 1)) this.on.point?.(place);
   }
 
   // How the visitor looks at the picture, for the report.

@@ -1,0 +1,153 @@
+// The deck editor: pictures, their truths and texts, their order; a ZIP out, a ZIP in. Pictures lie in the server's memory.
+
+import { node } from "./dom.js";
+import { save } from "./save.js";
+import { address, hold } from "./server.js";
+
+const OWN = "own";
+const LANGUAGES = ["en", "de"];
+const LIMITS = { title: 120, text: 2000, source: 500, licence: 200 };
+
+export class Editor {
+  // learn: the tab, which shows nodes, words errors and knows the tasks.
+  constructor(learn) {
+    Object.assign(this, { learn, words: learn.words });
+    const task = learn.tasks?.[0]?.name ?? OWN;
+    this.deck = { title: "", language: LANGUAGES.includes(this.words.language) ? this.words.language : "en", task, own: [], cases: [] };
+  }
+
+  open() {
+    const { learn, words } = this;
+    this.pictures = this.file("editor.add", { multiple: true }, (files) => this.add(files));
+    this.zip = this.file("editor.open", { accept: ".zip" }, (files) => this.load(files[0]));
+    this.list = node("ol", { className: "mm-cases" });
+    this.status = node("p", { className: "mm-note", role: "status", data: { part: "editor-status" } });
+    this.form = node("div", { className: "mm-deck-form" });
+    learn.show(
+      node("h2", {}, words["editor.title"]),
+      node("p", { className: "mm-learn-intro" }, words["editor.hint"]),
+      this.form,
+      node("p", { className: "mm-line" }, learn.button("editor.add", () => this.pictures.click(), "mm-primary"),
+        learn.button("editor.open", () => this.zip.click()), this.pictures, this.zip),
+      this.list,
+      node("p", { className: "mm-line" }, learn.button("editor.save", () => this.save()),
+        learn.button("editor.try", () => this.try()), learn.button("editor.close", () => learn.choose(), "mm-link")),
+      this.status,
+    );
+    this.draw();
+  }
+
+  file(key, properties, act) {
+    const input = node("input", { type: "file", hidden: true, ...properties, data: { part: key.replace(".", "-") } });
+    input.setAttribute("aria-label", this.words[key]);
+    input.onchange = () => (act([...input.files]), (input.value = ""));
+    return input;
+  }
+
+  get classes() {
+    if (this.deck.task === OWN) return this.deck.own;
+    return this.learn.tasks.find((task) => task.name === this.deck.task).classes;
+  }
+
+  async add(files) {
+    for (const file of files) {
+      const token = await this.learn.attempt(() => hold(file));
+      if (!token) break;
+      this.deck.cases.push({ token, truth: "", text: "", source: "", licence: "" });
+      this.draw();
+    }
+  }
+
+  // A deck whose classes are a task's keeps the task; any other has classes of its own.
+  async load(file) {
+    const read = await this.learn.attempt(async () => (await this.learn.ask("drafts", file)).json());
+    if (!read) return;
+    const names = (classes) => classes.map(({ name }) => name).sort().join("\n");
+    const task = this.learn.tasks.find(({ name, classes }) => name === read.task && names(classes) === names(read.classes));
+    this.deck = { ...read, task: task ? task.name : OWN, own: task ? [] : read.classes };
+    this.draw();
+  }
+
+  field(key, value, act, limit) {
+    const input = node("input", { type: "text", value, maxLength: limit, oninput: () => act(input.value), data: { field: key } });
+    return node("label", { className: "mm-field" }, this.words[key], input);
+  }
+
+  select(key, options, value, act) {
+    const rows = options.map(([name, label]) => node("option", { value: name, selected: name === value }, label));
+    const select = node("select", { onchange: () => act(select.value), data: { field: key } }, ...rows);
+    return node("label", { className: "mm-field" }, this.words[key], select);
+  }
+
+  draw() {
+    const { deck, words } = this;
+    const languages = [...new Set([...LANGUAGES, deck.language])].map((code) => [code, code]);
+    const tasks = [...this.learn.tasks.map(({ name, question }) => [name, question]), [OWN, words["editor.own"]]];
+    const change = (task) => ((deck.task = task), this.draw());
+    this.form.replaceChildren(
+      this.field("editor.deckTitle", deck.title, (title) => (deck.title = title), LIMITS.title),
+      this.select("editor.language", languages, deck.language, (language) => (deck.language = language)),
+      this.select("editor.task", tasks, deck.task, change),
+    );
+    if (deck.task === OWN) this.form.append(this.ownClasses());
+    this.list.replaceChildren(...deck.cases.map((entry, index) => this.row(entry, index)));
+    if (!deck.cases.length) this.list.append(node("li", { className: "mm-note" }, words["editor.none"]));
+  }
+
+  ownClasses() {
+    const area = node("textarea", { rows: 3, value: this.deck.own.map(({ label }) => label).join("\n"), data: { field: "editor.classes" } });
+    area.onchange = () => {
+      const known = Object.fromEntries(this.deck.own.map(({ name, label }) => [label, name]));
+      const labels = [...new Set(area.value.split("\n").map((line) => line.trim().slice(0, 80)).filter(Boolean))];
+      this.deck.own = labels.map((label) => ({ name: known[label] ?? label, label }));
+      this.draw();
+    };
+    return node("label", { className: "mm-field" }, this.words["editor.classes"], area);
+  }
+
+  row(entry, index) {
+    const { words, learn } = this, number = index + 1, last = this.deck.cases.length - 1;
+    const picture = node("img", { src: address(`learn/thumbnails/${entry.token}`), alt: learn.text("editor.picture", { number }) });
+    const known = this.classes.map(({ name, label }) => [name, label]);
+    if (!known.some(([name]) => name === entry.truth)) entry.truth = "";
+    const text = node("textarea", { rows: 2, value: entry.text, maxLength: LIMITS.text, data: { field: "editor.text" } });
+    text.oninput = () => (entry.text = text.value);
+    const act = (key, sign, work, disabled) => {
+      const button = node("button", { type: "button", disabled, title: words[key], onclick: () => (work(), this.draw()) }, sign);
+      button.setAttribute("aria-label", `${words[key]}: ${learn.text("editor.picture", { number })}`);
+      return button;
+    };
+    const { cases } = this.deck, move = (by) => cases.splice(index + by, 0, ...cases.splice(index, 1));
+    return node("li", {}, picture,
+      node("div", { className: "mm-case-fields" },
+        this.select("editor.truth", [["", "–"], ...known], entry.truth, (truth) => (entry.truth = truth)),
+        node("label", { className: "mm-field" }, words["editor.text"], text),
+        this.field("editor.source", entry.source, (source) => (entry.source = source), LIMITS.source),
+        this.field("editor.licence", entry.licence, (licence) => (entry.licence = licence), LIMITS.licence)),
+      node("span", { className: "mm-case-acts" }, act("editor.up", "↑", () => move(-1), index === 0),
+        act("editor.down", "↓", () => move(1), index === last), act("editor.delete", "×", () => cases.splice(index, 1), false)));
+  }
+
+  // The ZIP as the server writes it; null, with a sentence on the page, where something is missing.
+  async zipped() {
+    const { task, own, ...deck } = this.deck;
+    const missing = deck.cases.findIndex((entry) => !entry.truth);
+    return this.learn.attempt(async () => {
+      if (missing >= 0) throw new Error(this.learn.text("editor.needsTruth", { number: missing + 1 }));
+      const title = deck.title.trim() || this.words["editor.title"];
+      return (await this.learn.ask("decks", { ...deck, title, task, classes: this.classes })).blob();
+    });
+  }
+
+  async save() {
+    const zip = await this.zipped();
+    if (!zip) return;
+    save("deck.zip", "application/zip", zip);
+    this.status.textContent = this.learn.text("editor.saved", { count: this.deck.cases.length });
+  }
+
+  async try() {
+    const zip = await this.zipped();
+    if (zip) this.learn.start("quizzes", zip);
+  }
+}

@@ -1,0 +1,187 @@
+"""Quizzes in memory, the network asked in the background, and the routes: what goes over the wire before an answer."""
+
+import asyncio
+import io
+import json
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+from pydicom.data import get_testdata_file
+
+from app import opinion
+from app.learn_routes import learn_routes
+from app.quiz import Response
+from app.tutor import Tutor, neutral
+from medmamba.deck import MODALITY, Case, Deck, read_deck, write_deck
+from medmamba.errors import RequestError
+from medmamba.lessons import FAMILIAR, KNOWN, OTHER
+
+KIDNEY = (("cyst", "Cyst"), ("normal", "Normal"), ("tumor", "Tumor"))
+KINDS = ("blood-cell microscopy", "X-ray", "CT", "OCT")
+
+
+@pytest.fixture
+def deck(png):
+    cases = [Case(png(seed=i), t, "SECRET-TEXT", "SECRET-SOURCE") for i, t in enumerate(("cyst", "tumor", "normal"))]
+    return Deck("Kidneys", "en", "kidney-ct", KIDNEY, tuple(cases))
+
+
+@pytest.fixture
+def tutor(service):
+    return Tutor(service, 2**20, 100.0)
+
+
+def test_the_opinion_is_the_services(service, deck):
+    from app.service import Question
+
+    said = opinion.ask(service, deck.cases[0].picture, "kidney-ct", [name for name, _ in KIDNEY])
+    scores = service.classify(Question(service.hold(deck.cases[0].picture), task="kidney-ct")).answer.scores
+    assert said.probabilities == pytest.approx({s.name: s.probability for s in scores})
+    assert said.choice == max(scores, key=lambda s: s.probability).name
+    assert np.shape(said.evidence["values"]) == (2, 2)
+    assert set(said.notes) == {"en", "de"}
+    assert len(said.checkpoint["sha256"]) == 64
+
+
+def test_other_classes_have_no_opinion(service, png):
+    assert opinion.ask(service, png(), "kidney-ct", ["cyst", "stone"]).choice is None
+    assert opinion.ask(service, png(), "own", ["a", "b"]).choice is None
+
+
+def test_the_kinds_and_the_refusal_have_opinions_of_their_own(service, png):
+    said = opinion.ask(service, png(), MODALITY, KINDS)
+    assert set(said.probabilities) == set(KINDS)
+    assert said.choice == said.recognised[0]
+    assert said.evidence is not None
+    said = opinion.ask(service, png(), FAMILIAR, [KNOWN, OTHER])
+    assert said.choice == (OTHER if said.refused else KNOWN)
+    assert said.probabilities == {}
+
+
+def test_the_network_is_asked_once_for_a_picture_and_ahead_of_the_answer(tutor, deck, monkeypatch):
+    asked = []
+    monkeypatch.setattr(opinion, "ask", lambda *args: asked.append(args) or opinion.Opinion("cyst"))
+    first, second = tutor.start(deck, False), tutor.start(deck, False)
+    for token in (first, second):
+        for position in range(3):
+            tutor.prepare(token, position)
+    with tutor.quiz(first) as quiz:
+        quiz.answer(0, Response("cyst", "sure"))
+    assert tutor.opinion(first, 0).choice == "cyst"
+    with pytest.raises(RequestError, match="Answer first"):
+        tutor.opinion(first, 1)
+    assert len(asked) <= 3
+
+
+def test_quizzes_are_bounded_in_bytes_and_time(service, deck):
+    now = [0.0]
+    size = sum(len(case.picture) for case in deck.cases)
+    tutor = Tutor(service, 2 * size, 10.0, lambda: now[0])
+    own = [tutor.start(deck, True) for _ in range(3)]
+    with pytest.raises(RequestError, match="no longer held"):
+        tutor.picture(own[0], 0)
+    tutor.picture(own[2], 0)
+    now[0] = 11.0
+    with pytest.raises(RequestError, match="no longer held"):
+        tutor.picture(own[2], 0)
+
+
+def test_a_picture_says_nothing_of_its_file():
+    with open(get_testdata_file("CT_small.dcm"), "rb") as file:
+        image = neutral(Case(file.read(), "x"))
+    assert (image.pixels.dtype, image.kind, dict(image.tags), image.orientation) == (np.uint8, "PNG", {}, None)
+    assert image.pixel_spacing is None
+    assert image.windows == ()
+
+
+@pytest.fixture
+def ask(tutor, service, monkeypatch, deck):
+    """Calls a route; a body makes it a POST. Answers with the response."""
+    monkeypatch.setattr(Tutor, "decks", staticmethod(lambda: {"d": deck}))
+    server = FastAPI()
+    server.include_router(learn_routes(tutor, service, 2**22))
+
+    def ask(path, body=None):
+        async def send():
+            transport = httpx.ASGITransport(server)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test/learn/") as client:
+                if body is None:
+                    return await client.get(path)
+                return await client.post(path, content=body if isinstance(body, bytes) else json.dumps(body))
+
+        return asyncio.run(send())
+
+    return ask
+
+
+def test_a_quiz_over_the_wire(ask, deck):
+    listed = ask("decks").json()
+    assert listed["decks"] == [{"name": "d", "title": "Kidneys", "language": "en", "cases": 3}]
+    assert MODALITY in [task["name"] for task in listed["tasks"]]
+    start = ask("quizzes?deck=d", {}).json()
+    quiz = f"quizzes/{start['quiz']}"
+    before = [ask(f"{quiz}/0"), ask(f"{quiz}/0/samples"), ask(f"{quiz}/0/network")]
+    for response in before:
+        seen = response.content + str(response.headers).encode()
+        assert not any(word in seen for word in (b"SECRET", b"cyst", b"tumor", b"normal", b"probabilities"))
+    assert before[2].status_code == 422
+    assert ask(f"{quiz}/results").json()["all"] == {"count": 0, "right": 0}
+    picture = before[0].json()["picture"]
+    assert len(before[1].content) == picture["shownWidth"] * picture["shownHeight"] * 3
+    said = ask(f"{quiz}/0", {"choice": "cyst", "confidence": "sure", "mark": [0.5, 0.25]}).json()
+    assert (said["text"], said["right"]) == ("SECRET-TEXT", said["truth"] == "cyst")
+    assert said["response"]["mark"] == [0.5, 0.25]
+    network = ask(f"{quiz}/0/network").json()
+    assert sum(network["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert ask(f"{quiz}/results").json()["all"]["count"] == 1
+    assert ask(f"{quiz}/table").text.count("\n") == 2
+    again = ask(f"{quiz}/0", {"choice": "tumor", "confidence": "sure"})
+    assert (again.status_code, again.text) == (422, "This case has been answered already; an answer is final.")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"{",
+        {},
+        {"choice": "cyst"},
+        {"choice": 3, "confidence": "sure"},
+        {"choice": "cyst", "confidence": "sure", "mark": [1, "2"]},
+        {"choice": "cyst", "confidence": "sure", "mark": [True, 1]},
+    ],
+)
+def test_bad_answers_get_a_sentence(ask, body):
+    quiz = ask("quizzes?deck=d", {}).json()["quiz"]
+    response = ask(f"quizzes/{quiz}/0", body)
+    assert response.status_code == 422
+    assert response.text.endswith(".")
+
+
+def test_wrong_names_get_a_sentence(ask):
+    for response in (
+        ask("quizzes?deck=none", {}),
+        ask("quizzes", b"hello"),
+        ask("quizzes/none/0"),
+        ask("thumbnails/x"),
+    ):
+        assert response.status_code == 422
+        assert response.text.endswith(".")
+
+
+def test_the_editor_reads_what_it_writes(ask, deck, service):
+    draft = ask("drafts", write_deck(deck)).json()
+    assert [entry["truth"] for entry in draft["cases"]] == ["cyst", "tumor", "normal"]
+    small = ask(f"thumbnails/{draft['cases'][0]['token']}")
+    assert Image.open(io.BytesIO(small.content)).size == (96, 80)
+    draft["cases"] = draft["cases"][::-1]
+    draft["cases"][0]["text"] = "New <b>words</b>"
+    written = read_deck(ask("decks", draft).content)
+    assert [case.truth for case in written.cases] == ["normal", "tumor", "cyst"]
+    assert written.cases[0].text == "New <b>words</b>"
+    assert (written.title, written.task, written.classes) == (deck.title, deck.task, deck.classes)
+    draft["cases"][1]["truth"] = "stone"
+    assert ask("decks", draft).text == "Case 2: its truth is none of the deck's classes."
