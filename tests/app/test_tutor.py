@@ -1,15 +1,14 @@
 """Quizzes in memory, the network asked in the background, and the routes: what goes over the wire before an answer."""
 
-import asyncio
 import io
 import json
 
-import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
 from PIL import Image
 from pydicom.data import get_testdata_file
+from starlette.testclient import TestClient
 
 from app import opinion
 from app.learn_routes import learn_routes
@@ -104,17 +103,14 @@ def ask(tutor, service, monkeypatch, deck):
     server = FastAPI()
     server.include_router(learn_routes(tutor, service, 2**22))
 
-    def ask(path, body=None):
-        async def send():
-            transport = httpx.ASGITransport(server)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test/learn/") as client:
-                if body is None:
-                    return await client.get(path)
-                return await client.post(path, content=body if isinstance(body, bytes) else json.dumps(body))
+    with TestClient(server, base_url="http://test") as client:
 
-        return asyncio.run(send())
+        def ask(path, body=None):
+            if body is None:
+                return client.get(f"/learn/{path}")
+            return client.post(f"/learn/{path}", content=body if isinstance(body, bytes) else json.dumps(body))
 
-    return ask
+        yield ask
 
 
 def test_a_quiz_over_the_wire(ask, deck):
