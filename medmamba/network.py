@@ -60,6 +60,14 @@ class Network(nn.Module):
         """Pictures (batch, 3, H, W) -> grid of the last stage (batch, H/32, W/32, 8C)."""
         return self.pyramid(x)[-1]
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """``features`` under timm's name."""
+        return self.features(x)
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """``head`` under timm's name; with ``pre_logits`` the pooled features (batch, 8C)."""
+        return self.pool(features) if pre_logits else self.head(features)
+
     @staticmethod
     def check_size(x: Tensor) -> None:
         """Refuse pictures (batch, 3, H, W) of which nothing would be left at the last stage.
@@ -84,3 +92,22 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pictures (batch, 3, H, W), at least 32 pixels a side -> logits (batch, num_outputs)."""
         return self.head(self.features(x))
+
+
+class FeaturePyramid(nn.Module):
+    """A network without its head, for segmentation and detection heads, as timm's ``features_only``.
+
+    channels: of each of the four grids; strides: pixels of the picture a cell, where its sides divide by 32.
+    """
+
+    strides = (4, 8, 16, 32)
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.channels = tuple(network.config.width * 2**stage for stage in range(len(self.strides)))
+        del network.classifier
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Pictures (batch, 3, H, W) -> four grids, channels first, (batch, channels, H/stride, W/stride) each."""
+        return [grid.permute(0, 3, 1, 2) for grid in self.network.pyramid(x)]

@@ -8,6 +8,8 @@ from medmamba.model import VARIANTS, MedMamba, MedMambaConfig
 from medmamba.network import Network, NetworkConfig
 from medmamba.resnet import ResNet, ResNetConfig
 
+LONG_NAMES = {"tiny": "T", "small": "S", "base": "B"}
+
 
 def config_of(name: str, num_outputs: int) -> NetworkConfig:
     """The shapes of the network of that name: T, S, B, resnet18 or resnet50.
@@ -20,6 +22,17 @@ def config_of(name: str, num_outputs: int) -> NetworkConfig:
     if name in resnet.SHAPES:
         return ResNetConfig(name, num_outputs)
     raise RequestError(f"There is no network {name!r}; there are: {', '.join([*VARIANTS, *resnet.SHAPES])}.")
+
+
+def create(name: str, num_classes: int, drop_path: float = 0.1, backend: str = "auto") -> Network:
+    """A network with random weights by name, as timm's ``create_model``: tiny, small, base, resnet18, resnet50.
+
+    ``FeaturePyramid(create(...))`` is what timm calls ``features_only``.
+
+    Raises:
+        RequestError: there is no such network.
+    """
+    return build(config_of(LONG_NAMES.get(name, name), num_classes), drop_path, backend)
 
 
 def config_from_json(entry: dict[str, Any]) -> NetworkConfig:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = """
 medmamba.errors
 medmamba.scan.kernel_cache medmamba.scan.reference medmamba.scan.threads
-medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.triton_gpu
+medmamba.scan.chunked medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.triton_gpu
 medmamba.scan
 medmamba.ss2d
 medmamba.network
@@ -43,7 +43,8 @@ medmamba.official
 medmamba.registry
 medmamba.catalogue medmamba.classifier medmamba.deck
 medmamba.observe medmamba.saliency
-medmamba.contenders medmamba.figures medmamba.train
+medmamba.contenders medmamba.figures medmamba.pretrained medmamba.train
+medmamba
 medmamba.compare_page
 medmamba.evaluate
 medmamba.lessons

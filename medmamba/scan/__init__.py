@@ -4,6 +4,7 @@
 
     auto         the first that runs on the tensors' device: triton, mamba_ssm, cpu, reference
     reference    plain PyTorch, any device, slow
+    chunked      plain PyTorch in a short graph, any device, for export and compilers
     cpu          numba kernels, forward and backward
     triton       our Triton kernels on a GPU, forward and backward
     mamba_ssm    mamba-ssm's CUDA kernel
@@ -21,10 +22,16 @@ import torch
 from torch import Tensor
 
 from medmamba.errors import BackendUnavailable
-from medmamba.scan import cpu, mamba_ssm, reference
+from medmamba.scan import chunked, cpu, mamba_ssm, reference
 
 # Triton's module is imported when it is asked for: that takes a while, and Triton is not on every machine.
-BACKENDS: dict[str, ModuleType | None] = {"reference": reference, "cpu": cpu, "triton": None, "mamba_ssm": mamba_ssm}
+BACKENDS: dict[str, ModuleType | None] = {
+    "reference": reference,
+    "chunked": chunked,
+    "cpu": cpu,
+    "triton": None,
+    "mamba_ssm": mamba_ssm,
+}
 
 
 def _module(backend: str) -> ModuleType:

@@ -37,7 +37,7 @@ def test_auto_prefers_a_gpu_kernel_on_a_gpu(monkeypatch):
     assert scan.resolve("auto", CPU) == "cpu"
 
 
-@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.parametrize("backend", ["reference", "chunked", "cpu"])
 def test_a_named_backend_that_can_run_is_taken(backend):
     assert scan.resolve(backend, CPU) == backend
 
@@ -48,7 +48,7 @@ def test_a_named_backend_that_can_run_is_taken(backend):
     [
         ("mamba_ssm", CPU, ["mamba_ssm: the kernel is not there", "cpu: can run", "reference: can run"]),
         ("cpu", CUDA, ["cpu: it scans on the CPU, and the tensors are on cuda", "mamba_ssm: the kernel is not there"]),
-        ("abacus", CPU, ["no such backend", "auto, reference, cpu, triton, mamba_ssm"]),
+        ("abacus", CPU, ["no such backend", "auto, reference, chunked, cpu, triton, mamba_ssm"]),
     ],
 )
 def test_a_named_backend_that_cannot_run_lists_what_each_lacks(backend, device, reasons):
