@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from medmamba import calibrate, checkpoints
+from medmamba import calibrate, registry
 from medmamba.checkpoints import load_strictly
 from medmamba.data import Split
 from medmamba.errors import CheckpointError, RequestError
@@ -59,7 +59,7 @@ class OfCheckpoint(Contender):
     """A checkpoint, with the temperatures of its card."""
 
     def __init__(self, name: str) -> None:
-        checkpoint = checkpoints.load(checkpoints.find(name))
+        checkpoint = registry.load(name)
         self.card, self.model = checkpoint.card, checkpoint.model
         self.title = f"{self.card.title}, version {self.card.version}"
         self.transform, self.layout = self.card.transform, self.card.layout

@@ -233,7 +233,8 @@ def table(card: Card, found: Mapping[str, Any]) -> str:
         lines.append(f"  ece of a perfectly calibrated model on as many pictures: {own['ece_by_chance']:.3f}")
         if task.name in PAPER:
             accuracy, auc, difference = PAPER[task.name]
-            lines.append(f"  paper's MedMamba-T: accuracy {accuracy:.3f}, AUC {auc:.3f} ({difference})")
+            sizes = f"224 px, here {card.transform.size} px"
+            lines.append(f"  paper's MedMamba-T: accuracy {accuracy:.3f}, AUC {auc:.3f} ({difference}; {sizes})")
         for c in task.classes:
             row = own["classes"][c.name]
             cells = _cell(None) + "".join(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medmamba import checkpoints, official
+from medmamba import official, registry
 from medmamba.network import Network
 
 
@@ -15,4 +15,4 @@ def load(name_or_path: str | Path, backend: str = "auto") -> Network:
     path = Path(name_or_path)
     if path.is_file():
         return official.load_pth(path, backend)
-    return checkpoints.load(checkpoints.find(name_or_path), backend).model
+    return registry.load(name_or_path, backend=backend).model

@@ -13,8 +13,8 @@ import csv
 import json
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import MISSING, asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from medmamba import checkpoints, metrics
+from medmamba import checkpoints, metrics, protocols
 from medmamba.augment import Augmenter
 from medmamba.data import Split, load_split
 from medmamba.errors import CheckpointError, DataError
@@ -47,11 +47,15 @@ class TrainConfig:
     out: Path
     size: int = 64  # pixels
     pictures: int = 300_000
+    epochs: int = 0  # instead of pictures: so many times as many as there are, with a validation after each
     warm_up: int = 10_000
     variant: str = "T"  # or S, B, resnet18, resnet50: see ``variants``
     batch: int = 48
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
+    optimiser: str = "adamw"  # or adam
+    schedule: str = "cosine"  # or steps, constant: see ``protocols``
+    augment: str = "recipe"  # what the tasks allow; or none, crop-flip
     drop_path: float = 0.1
     label_smoothing: float = 0.05
     balance: float = 0.5  # power of the size of a task or class in its share of the batches: 0 equal, 1 natural
@@ -72,14 +76,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{name.replace('_', '-')}",
             type=kind,
             required=required,
-            default=None if required else of.default,
+            default=argparse.SUPPRESS,
             help=None if required else f"default: {of.default}",
         )
+    parser.add_argument("--protocol", choices=protocols.PROTOCOLS, help="settings of the paper or of the released code")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, or go on with the run in ``--out``."""
-    train(TrainConfig(**{name: getattr(arguments, name) for name in TrainConfig.__dataclass_fields__}))
+    """Train, or go on with the run in ``--out``; flags that are given go before those of the protocol."""
+    settings = protocols.settings_of(arguments.protocol) if arguments.protocol else {}
+    given = {name: value for name, value in vars(arguments).items() if name in TrainConfig.__dataclass_fields__}
+    train(TrainConfig(**settings | given))
     return 0
 
 
@@ -106,7 +113,11 @@ def train(config: TrainConfig) -> Path:
     tasks = read_tasks(config.tasks)
     layout = layout_of(tasks)
     cache = config.out / "squares"
-    pool = _Pool(tasks, [load_split(config.data, t, "train", round(config.size * MARGIN), cache) for t in tasks])
+    side = round(config.size * MARGIN) if config.augment == "recipe" else config.size
+    pool = _Pool(tasks, [load_split(config.data, task, "train", side, cache) for task in tasks])
+    if config.epochs:
+        shown = len(pool.labels)
+        config = replace(config, pictures=config.epochs * shown, validate_every=shown)
     validation = [load_split(config.data, task, "val", config.size, cache) for task in tasks]
     if not any(len(split) for split in validation):
         raise DataError("The recipe's tasks have no validation pictures in the data folder, so no weights are best.")
@@ -119,11 +130,12 @@ def train(config: TrainConfig) -> Path:
         checkpoints.load_strictly(model, weights)
     averaged = AveragedModel(model, multi_avg_fn=_moving_average(config.average), use_buffers=True)
     average = cast(Network, averaged.module)
-    optimiser = torch.optim.AdamW(_decay_groups(model, config.weight_decay), lr=config.learning_rate, fused=True)
+    groups = _decay_groups(model, config.weight_decay)
+    optimiser = protocols.optimiser(config.optimiser, groups, config.learning_rate)
     run = _Run(config, model, averaged, optimiser, earlier)
     run.resume()
 
-    augment, transform, objective = Augmenter.of(tasks), Transform(config.size), Objective(layout, config)
+    augment, transform, objective = _changes(config, tasks), Transform(config.size), Objective(layout, config)
     batches = pool.batches(config, run.random)
     last_save, losses = time.monotonic(), []
     with tqdm(total=config.pictures, initial=run.pictures, unit="pictures", smoothing=0.05) as bar:
@@ -153,6 +165,11 @@ def train(config: TrainConfig) -> Path:
                 run.save()
                 last_save = time.monotonic()
     return config.out
+
+
+def _changes(config: TrainConfig, tasks: tuple[Task, ...]) -> Callable[..., Tensor]:
+    """What changes pictures (batch, 3, H, W) of numbered tasks: called with both, the size and a random generator."""
+    return Augmenter.of(tasks) if config.augment == "recipe" else protocols.changes(config.augment, config.size)
 
 
 def starting_point(path: Path, layout: OutputLayout) -> tuple[dict[str, Tensor], list[Phase]]:
@@ -373,10 +390,12 @@ def _outputs(layout: OutputLayout) -> tuple[object, ...]:
 
 
 def _learning_rate(config: TrainConfig, pictures: int) -> float:
-    """Linear warm-up, then a cosine to a hundredth."""
+    """Linear warm-up, then a cosine to a hundredth, or a schedule of ``protocols``."""
     if pictures < config.warm_up:
         return config.learning_rate * (pictures + config.batch) / (config.warm_up + config.batch)
     progress = (pictures - config.warm_up) / max(config.pictures - config.warm_up, 1)
+    if config.schedule != "cosine":
+        return config.learning_rate * protocols.share_of_rate(config.schedule, progress)
     return config.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
 
 

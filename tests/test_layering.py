@@ -35,7 +35,7 @@ medmamba.images.fuzz
 medmamba.archive
 medmamba.bundle
 
-medmamba.conformal
+medmamba.conformal medmamba.protocols
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.timing
 medmamba.augment medmamba.checkpoints medmamba.data medmamba.paired
@@ -48,7 +48,8 @@ medmamba
 medmamba.compare_page
 medmamba.evaluate
 medmamba.lessons
-medmamba.benchmark medmamba.classify medmamba.compare medmamba.deck_build medmamba.info medmamba.publish
+medmamba.benchmark medmamba.classify medmamba.compare medmamba.deck_build medmamba.export
+medmamba.import_weights medmamba.info medmamba.publish
 medmamba.cli
 medmamba.__main__
 

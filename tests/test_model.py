@@ -165,6 +165,13 @@ def test_gradients_reach_every_parameter(tiny_model):
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
+@pytest.mark.parametrize("variant", ["S", "B"])
+def test_the_larger_variants_learn(variant):
+    model = MedMamba(MedMambaConfig.variant(variant, 2)).train()
+    model(torch.randn(2, 3, 32, 32)).square().sum().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+
+
 def test_without_gradients_the_answer_is_the_same(tiny_model):
     model, x = tiny_model(), torch.randn(2, 3, 64, 64)
     with torch.inference_mode():

@@ -12,7 +12,8 @@ import medmamba
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PAGE_AND_TRAINING = {"gradio", "fastapi", "uvicorn", "matplotlib", "sklearn", "scipy", "torchmetrics", "skimage"}
+# numba looks for scipy by itself, so that it is not in this list
+PAGE_AND_TRAINING = {"gradio", "fastapi", "uvicorn", "torchvision", "matplotlib", "sklearn", "torchmetrics", "skimage"}
 
 
 def listed(name):

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from medmamba import checkpoints
+from medmamba import checkpoints, protocols
 from medmamba import model as model_module
 from medmamba import train as train_module
 from medmamba.data import UNLABELLED, Split
@@ -98,6 +98,15 @@ def test_a_resnet_learns_by_the_same_loop(run):
     assert "--variant resnet18" in train_module.phases(torch.load(folder / "best.pt", weights_only=True))[0]["settings"]
     with pytest.raises(CheckpointError, match="do not fit the network"):
         run("other", start_from=folder / "best.pt")
+
+
+@pytest.mark.parametrize("name", ["paper-medmnist", "released-code"])
+def test_a_protocol_trains(run, name):
+    settings = protocols.settings_of(name) | {"size": 32, "epochs": 2, "batch": 16}
+    folder = run(name, **settings)
+    assert [int(row["pictures"]) for row in rows(folder)] == [48, 96]
+    last, kept = weights(folder, "model"), weights(folder, "averaged")
+    assert torch.equal(last["classifier.weight"], kept["module.classifier.weight"]), "no moving average"
 
 
 def test_a_network_that_there_is_not(run):

@@ -1,0 +1,77 @@
+"""The authors' two files become a folder that loads, answers, and hides nothing that nobody knows."""
+
+import json
+
+import pytest
+import torch
+
+from medmamba import checkpoints, cli
+from medmamba.classifier import Classifier
+from medmamba.official import from_official
+
+
+@pytest.fixture
+def files(official_weights, tmp_path):
+    """A .pth file and its class names, by default those of ImageFolder for numbers: "10" stands before "2"."""
+
+    def make(names=("0", "1", "10", "2"), **shapes):
+        weights = official_weights(classes=len(names), **shapes)
+        torch.save(weights, tmp_path / "Net.pth")
+        (tmp_path / "class_indices.json").write_text(json.dumps({str(i): name for i, name in enumerate(names)}))
+        return weights
+
+    return make
+
+
+@pytest.fixture
+def command(tmp_path):
+    def make(*more):
+        files = [str(tmp_path / "Net.pth"), "--classes", str(tmp_path / "class_indices.json")]
+        code = cli.main(["import", *files, "--modality", "abdominal CT", "--out", str(tmp_path / "organs"), *more])
+        return code, tmp_path / "organs"
+
+    return make
+
+
+def test_the_weights_answer_as_a_checkpoint(files, command, picture, capsys):
+    weights = files(("liver", "spleen", "heart"))
+    code, folder = command("--question", "Which organ?")
+    assert code == 0
+    assert "in order: liver, spleen, heart" in capsys.readouterr().out
+    stored = checkpoints.load(folder).model.state_dict()
+    for name, tensor in from_official(weights).items():
+        torch.testing.assert_close(stored[name].double(), tensor.double(), rtol=1e-3, atol=1e-4)
+    answer = Classifier.load(folder, device="cpu").answer(picture())
+    assert {score.name for score in answer.scores} == {"liver", "spleen", "heart"}
+    task = checkpoints.read_card(folder).layout.tasks[0]
+    assert (task.modality, task.question) == ("abdominal CT", "Which organ?")
+
+
+def test_the_order_of_folders_is_kept_and_the_trap_is_named(files, command, capsys):
+    files()
+    assert command()[0] == 0
+    printed = capsys.readouterr().out
+    assert "in order: 0, 1, 10, 2." in printed
+    assert "10 before 2" in printed
+
+
+def test_the_card_makes_nothing_up(files, command):
+    files()
+    card = checkpoints.read_card(command()[1])
+    assert [card.temperatures, card.novelty, card.metrics, card.training, card.prediction_sets] == [{}] * 5
+    assert "Unknown" in card.licence
+    assert any("nothing was measured" in line for line in card.limits)
+
+
+def test_a_checkpoint_is_not_overwritten(files, command, capsys):
+    files()
+    command()
+    assert command()[0] == 2
+    assert "holds a checkpoint already" in capsys.readouterr().err
+
+
+def test_class_names_that_do_not_fit(files, command, tmp_path, capsys):
+    files()
+    (tmp_path / "class_indices.json").write_text('{"0": "one"}')
+    assert command()[0] == 2
+    assert "the weights have 4" in capsys.readouterr().err
