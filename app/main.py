@@ -146,6 +146,7 @@ def main() -> int:
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=2,
+            timeout_keep_alive=30,  # longer than a phone waits between two polls, or it meets a closing connection
         )
     )
     announcer = threading.Thread(target=_announce, args=(server, settings, service))

@@ -29,7 +29,7 @@ def ask(service: Service, picture: bytes, task: str, classes: Sequence[str]) -> 
     Args:
         service: whose default checkpoint is asked.
         picture: PNG, as the class sees it.
-        task: the checkpoint's, or "modality", for which there is no map.
+        task: the checkpoint's, or "modality".
         classes: the names of the choices; where the task has more, the probabilities are those given that it is one
             of these.
 
@@ -54,7 +54,7 @@ def ask(service: Service, picture: bytes, task: str, classes: Sequence[str]) -> 
         total = sum(scores[name] for name in classes)
         shares = {name: scores[name] / total if total else 1 / len(classes) for name in classes}
         choice = max(shares, key=lambda name: shares[name])
-        map_ = None if task == MODALITY else service.evidence(analysis, choice)
+        map_ = (service.modality_evidence if task == MODALITY else service.evidence)(analysis, choice)
     except (RequestError, CheckpointError):
         return ABSENT
     finally:
@@ -63,7 +63,7 @@ def ask(service: Service, picture: bytes, task: str, classes: Sequence[str]) -> 
     return {
         "choice": choice,
         "probabilities": {name: round(share, 5) for name, share in shares.items()},
-        "map": None if map_ is None else np.round(map_.values.astype(float), 5).tolist(),
-        "reference": None if map_ is None else map_.reference,
+        "map": np.round(map_.values.astype(float), 5).tolist(),
+        "reference": map_.reference,
         "refused": task != MODALITY and novelty is not None and novelty.refused,
     }

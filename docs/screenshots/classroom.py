@@ -1,8 +1,9 @@
-"""Makes the screenshots of teaching: ``python docs/screenshots/classroom.py ADDRESS DECK.zip [CASES]``.
+"""Makes the screenshots of teaching: ``python docs/screenshots/classroom.py ADDRESS [DECK.zip]``.
 
-A teacher opens a room with the deck on the page running at ADDRESS, two phones join, and made-up students answer at
-random, better than chance; they stand for no real class. Needs Playwright and Chromium (``CHROMIUM``, else
-/usr/bin/chromium). Show only decks whose licence allows it.
+A teacher opens a room on the page running at ADDRESS, two phones join, and made-up students answer at random, better
+than chance; they stand for no real class. Without a deck it is one of a single case, the healthy retina that
+scikit-image ships (Häggström, CC0). Needs Playwright and Chromium (``CHROMIUM``, else /usr/bin/chromium); no case
+after the third is shown. Use only decks whose licence allows it.
 """
 
 import json
@@ -13,7 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import skimage
 from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from medmamba.deck import Case, Deck, read_deck, write_deck  # noqa: E402
 
 FOLDER = Path(__file__).parent
 SCREEN, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
@@ -50,15 +57,27 @@ def answer(room: str, keys: list[str], position: int, truth: str, choices: list[
         send("PUT", f"{room}/answers/{position}", key, reply)
 
 
-def main(address: str, deck: str, cases: int = 3) -> None:
+def retina() -> bytes:
+    """The deck that is shown without another."""
+    picture = (Path(skimage.__file__).parent / "data" / "retina.jpg").read_bytes()
+    text = "A healthy left eye: a sharp disc with a small cup, and vessels of even width."
+    case = Case(picture, "normal", text, "Häggström, Wikimedia Commons; shipped with scikit-image", "CC0")
+    classes = (("cataract", "Cataract"), ("glaucoma", "Glaucoma"), ("normal", "No finding"))
+    return write_deck(Deck("One fundus", "en", "fundus", classes, (case,)))
+
+
+def main(address: str, path: str = "") -> None:
     """Projector, control and phone, through a room."""
+    content = Path(path).read_bytes() if path else retina()
+    deck = read_deck(content)
+    upload = {"name": "deck.zip", "mimeType": "application/zip", "buffer": content}
     address = address.rstrip("/")
     with sync_playwright() as driver:
         chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         control = open_page(browser, f"{address}/classroom/teach", "dark", SCREEN)
         control.select_option("#deck", "")
-        control.set_input_files("#zip", deck)
+        control.set_input_files("#zip", upload)
         control.select_option("#seconds", "120")
         control.check("#names")
         control.screenshot(path=FOLDER / "teach-open-dark.png")
@@ -66,6 +85,7 @@ def main(address: str, deck: str, cases: int = 3) -> None:
         code = control.locator(".cr-code").inner_text()
         key = control.evaluate(f"JSON.parse(localStorage.getItem('medmamba-room-{code}')).key")
         room = f"{address}/classroom/rooms/{code}"
+        choices = [name for name, _ in deck.classes]
         screens = {
             theme: open_page(browser, f"{address}/classroom/projector#{code}.{key}", theme, SCREEN)
             for theme in ("dark", "light")
@@ -96,7 +116,7 @@ def main(address: str, deck: str, cases: int = 3) -> None:
         for screen in screens.values():
             screen.locator(".cr-count", has_text=f"{STUDENTS + 2}").wait_for()
         shoot("lobby", ".cr-qr[src]")
-        for position in range(cases):
+        for position, case in enumerate(deck.cases[:3]):
             forward("next" if position else "start")
             for theme, phone in phones.items():
                 phone.locator("h1", has_text=f"Case {position + 1}").wait_for()
@@ -107,8 +127,7 @@ def main(address: str, deck: str, cases: int = 3) -> None:
                 phone.wait_for_timeout(2500)
                 if position == 0:
                     phone.screenshot(path=FOLDER / f"phone-open-{theme}.png", full_page=True)
-            choices = [entry["name"] for entry in send("GET", f"{room}/student", keys[0])["classes"]]
-            answer(room, keys, position, choices[position % len(choices)], choices)
+            answer(room, keys, position, case.truth, choices)
             if position == 0:
                 shoot("open", ".cr-stage-open")
             forward("close")
@@ -122,6 +141,7 @@ def main(address: str, deck: str, cases: int = 3) -> None:
                     phone.wait_for_selector(".cr-truth")
                     phone.wait_for_timeout(1000)
                     phone.screenshot(path=FOLDER / f"phone-reveal-{theme}.png", full_page=True)
+        control.wait_for_selector("[data-step=next], [data-step=end].cr-large")
         control.on("dialog", lambda dialog: dialog.accept())
         control.click("[data-step=end]")
         shoot("results", ".cr-results")
@@ -134,4 +154,4 @@ def main(address: str, deck: str, cases: int = 3) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+    main(*sys.argv[1:])
