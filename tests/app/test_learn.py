@@ -10,8 +10,7 @@ from playwright.sync_api import expect
 
 from app.tutor import Tutor
 from medmamba.deck import Case, Deck, read_deck, write_deck
-from tests.app.browsing import pixels
-from tests.app.test_page import axe_faults
+from tests.app.browsing import axe_faults, pixels
 
 pytestmark = pytest.mark.browser
 KIDNEY = (("cyst", "Cyst"), ("normal", "Normal"), ("tumor", "Tumor"))
@@ -216,18 +215,17 @@ def test_a_phone_in_german_shows_one_column(visit):
 @pytest.mark.usefixtures("shelf")
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_serious_in_the_tab(page, theme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
     if theme == "light":
         page.get_by_role("button", name="Dark or light").click()
     begin(page)
-    serious = axe_faults(axe, page)
+    serious = axe_faults(page)
     answer(page)
     page.wait_for_selector(".mm-shares li")
-    serious += axe_faults(axe, page)
+    serious += axe_faults(page)
     page.get_by_role("button", name="Stop and see your result").click()
     page.wait_for_selector("[data-part=score]")
-    serious += axe_faults(axe, page)
+    serious += axe_faults(page)
     page.get_by_role("button", name="Other decks").click()
     page.get_by_role("button", name="Make a deck").click()
-    serious += axe_faults(axe, page)
+    serious += axe_faults(page)
     assert serious == []
