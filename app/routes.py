@@ -64,8 +64,8 @@ def add_routes(server: FastAPI, service: Service, gallery: Gallery, upload_bytes
                 "number": number,
                 "title": texts.term(example.title) or texts("examples.number", number=number + 1),
                 "label": example.label and texts.term(example.label),
-                "source": example.source,
-                "licence": example.licence,
+                "source": texts.term(example.source),
+                "licence": texts.term(example.licence),
             }
             for number, example in gallery.shown().items()
         ]

@@ -192,8 +192,8 @@ export class Batch {
     const picture = document.createElement("img");
     Object.assign(picture, { src: row.thumbnail ?? "", alt: "", width: 44, height: 44 });
     const notes = [row.error, ...(row.warningWords ?? [])].filter(Boolean).join(" ");
-    const cells = [row.number, row.thumbnail ? picture : "", row.name, row.modalityWords ?? "", row.classWords ?? "",
-      percent(row.probability), row.bandWords ?? (row.error ? "" : "…"), notes];
+    const cells = [row.number, row.thumbnail ? picture : "", row.name, row.modalityWords ?? "", row.refused ? "" : row.classWords ?? "",
+      row.refused ? "" : percent(row.probability), row.bandWords ?? (row.error ? "" : "…"), notes];
     line.append(...cells.map((cell, i) => {
       const element = document.createElement("td");
       element.append(cell);

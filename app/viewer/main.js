@@ -135,7 +135,8 @@ export async function mountPanel(element) {
     const kept = document.createElement("section");
     kept.className = "mm-pinned";
     kept.innerHTML = `<h3>${words["viewer.pinned"]}</h3>`;
-    for (const part of element.querySelectorAll(".mm-recognised h2, .mm-question, .mm-band, .mm-bars, [data-part=set], .mm-facts")) {
+    const parts = ".mm-recognised h2, .mm-question, .mm-refusal > :is(h3, p), p.mm-refusal, .mm-band, .mm-bars, [data-part=set], .mm-facts";
+    for (const part of element.querySelectorAll(parts)) {
       kept.append(part.cloneNode(true));
     }
     for (const button of kept.querySelectorAll("button")) Object.assign(button, { disabled: true, tabIndex: -1 });

@@ -10,7 +10,7 @@ export function opener(words) {
       <p class="mm-drop-title">${words["open.title"]}</p>
       <p class="mm-drop-hint">${words["open.hint"]}</p>
       <p class="mm-drop-buttons">
-        <button type="button" class="mm-primary" data-open="file">${icon("open")}<span>${words["open.file"]}</span></button>
+        <button type="button" class="mm-primary" data-open="file" title="${words["open.file"]}">${icon("open")}<span>${words["open.file"]}</span></button>
         <button type="button" data-open="photo" title="${words["open.photo"]}">${icon("camera")}<span>${words["open.photo"]}</span></button>
       </p>
       <p class="mm-line" data-part="cases" hidden>

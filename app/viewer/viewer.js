@@ -296,6 +296,7 @@ export class Viewer {
       overlay: this.layout !== "picture" && [this.picture, this.evidence],
       pinned: this.pinned && [this.pinned.picture, this.layout === "picture" ? null : this.pinned.evidence],
     };
+    this.panes.overlay.caption.textContent = this.text(this.evidence ? "viewer.overlay" : "viewer.original");
     for (const [name, pane] of Object.entries(this.panes)) {
       pane.element.hidden = !shows[name];
       if (!shows[name]) continue;

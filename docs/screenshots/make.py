@@ -22,6 +22,7 @@ def enter(page: Page, address: str, theme: str) -> None:
     page.set_default_timeout(180_000)
     page.goto(address)
     page.click(".mm-notice .mm-primary")
+    page.wait_for_selector(".mm-examples img")
     page.wait_for_function("[...document.querySelectorAll('.mm-examples img')].every((image) => image.complete)")
     if theme == "light":
         page.click("[data-header=theme]")

@@ -32,7 +32,7 @@ def test_what_comes_with_installed_packages_can_be_read_and_says_where_it_is_fro
         images.read(example.file)
         assert example.source
         assert example.licence
-        for text in (example.title, example.label):
+        for text in (example.title, example.label, example.source):
             assert text is None or texts_for("de").term(text) != text
     assert [example.label for example in found if example.label] == ["Normal left eye"]
 

@@ -127,6 +127,15 @@ def test_pinning_keeps_the_other_picture_and_its_answer(page, png):
     expect(page.locator(".mm-pinned")).to_have_count(0)
 
 
+def test_a_pinned_refusal_stays_one_and_a_picture_without_map_claims_none(page, png):
+    open_picture(page, png())
+    page.select_option("[data-ask=task]", "covid-ct")
+    page.wait_for_selector(".mm-refusal")
+    page.keyboard.press("c")
+    expect(page.locator(".mm-pinned h3").nth(1)).to_have_text("This does not look like a picture it knows")
+    expect(page.locator(".mm-pane:visible figcaption")).to_have_text(["Pinned", "Original"])
+
+
 def test_many_files_fill_a_table_and_a_csv(page, png):
     page.get_by_role("tab", name="Batch").click()
     buffer = io.BytesIO()
@@ -154,6 +163,15 @@ def test_many_files_fill_a_table_and_a_csv(page, png):
     rows = json.loads(Path(download.value.path()).read_text("utf-8"))["rows"]
     assert len(rows[0]["sha256"]) == 64
     assert rows[3]["error"]
+
+
+def test_a_refused_row_shows_no_probability(page):
+    row = {"number": 1, "name": "a", "modalityWords": "CT", "classWords": "Cyst", "probability": 0.9, "bandWords": "No"}
+    script = """async (row) => {
+      const {Batch} = await import(new URL("viewer/batch.js", document.baseURI));
+      return [false, true].map((refused) => Batch.prototype.line({...row, refused}).textContent);
+    }"""
+    assert page.evaluate(script, row) == ["1aCTCyst90.0 %No", "1aCTNo"]
 
 
 def test_a_batch_can_be_cancelled(page, png):

@@ -4,6 +4,7 @@ import re
 import pytest
 
 from app.texts import FOLDER, languages, read, texts_for
+from medmamba.checkpoints import Card, list_checkpoints
 from tests.app.messages import Module, collect
 
 PLACE = re.compile(r"\{\w+\}")
@@ -28,6 +29,14 @@ def test_a_language_has_every_text_with_the_same_placeholders(language):
 )
 def test_the_best_language_for_a_browser(code, language):
     assert texts_for(code).language == language
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_questions_and_caveats_of_the_shipped_cards_are_translated(language):
+    cards = [card for card in list_checkpoints().values() if isinstance(card, Card)]
+    sentences = {text for card in cards for task in card.layout.tasks for text in (task.question, task.caveat) if text}
+    assert len(sentences) > 20
+    assert {text for text in sentences if texts_for(language).term(text) == text} == set()
 
 
 def test_terms_of_a_card_are_translated_where_known():
