@@ -200,6 +200,7 @@ def test_what_is_no_deck_is_refused_in_words(browser, running):
 @pytest.mark.usefixtures("shelf")
 def test_a_phone_in_german_shows_one_column(visit):
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True, locale="de-DE")
+    expect(page.get_by_role("tab")).to_have_count(4)  # none has gone into a menu
     page.get_by_role("tab", name="Lernen").click()
     page.locator("[data-deck=d] button").click()
     page.wait_for_selector("text=Wie sicher sind Sie?")
