@@ -8,7 +8,7 @@ from app import plots
 from app.present import percent, title, value_of
 from app.texts import Texts
 from medmamba.checkpoints import Card
-from medmamba.classifier import TRUSTED_ERROR
+from medmamba.classifier import TRUSTED_ERROR, is_reliable
 from medmamba.errors import MedMambaError
 from medmamba.tasks import Task
 
@@ -149,10 +149,9 @@ def _reliability(metrics: Mapping[str, Any], texts: Texts) -> str:
 
 def _held_back(metrics: Mapping[str, Any], texts: Texts) -> str:
     """That the page does not say "likely" for this question, where it does not."""
-    error = value_of(metrics.get("ece"))
-    if error is None or error <= TRUSTED_ERROR:
+    if is_reliable(metrics) is not False:
         return ""
-    words = texts("models.heldBack", error=percent(error), limit=percent(TRUSTED_ERROR))
+    words = texts("models.heldBack", error=percent(metrics["ece"]["value"]), limit=percent(TRUSTED_ERROR))
     return f'<p class="mm-callout">{escape(words)}</p>'
 
 

@@ -4,10 +4,10 @@ The pass gives the modality, the classes' calibrated probabilities, the novelty 
 are made from. Another task can be asked of the same answer without a second pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -228,16 +228,24 @@ class Classifier:
 
 
 def words_for(card: Card, task: str, scores: Sequence[ClassScore]) -> Band:
-    """``band_of``, but only "uncertain" where the card does not show that the task's probabilities mean what they say.
-
-    That is where its calibration error on test pictures is above ``TRUSTED_ERROR``, or was not measured.
-    """
-    error = card.metrics.get(task, {}).get("ece", {}).get("value")
-    if error is None:
+    """``band_of``, but only "uncertain" where the card does not show that the task's probabilities can be relied on."""
+    reliable = is_reliable(card.metrics.get(task, {}))
+    if reliable is None:
         return Band("uncertain", (), "unmeasured")
-    if error > TRUSTED_ERROR:
-        return Band("uncertain", (), "miscalibrated")
-    return band_of(scores, card.bands)
+    return band_of(scores, card.bands) if reliable else Band("uncertain", (), "miscalibrated")
+
+
+def is_reliable(metrics: Mapping[str, Any]) -> bool | None:
+    """Whether a task's probabilities promise no more than test pictures kept; None where that was not measured.
+
+    They may be off by ``TRUSTED_ERROR`` on average, and by more where the answers were right more often than they said.
+    """
+    error = metrics.get("ece", {}).get("value")
+    if error is None or error <= TRUSTED_ERROR:
+        return None if error is None else True
+    bins = metrics.get("reliability", {"pictures": [], "confidence": [], "accuracy": []})
+    filled = zip(bins["pictures"], bins["confidence"], bins["accuracy"], strict=True)
+    return sum(n * (right - said) for n, said, right in filled if n) > 0
 
 
 def band_of(scores: Sequence[ClassScore], bands: dict[str, float]) -> Band:

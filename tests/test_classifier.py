@@ -201,11 +201,19 @@ def test_probabilities_in_words(shares, kind, labels, words):
 CERTAIN = (ClassScore("a", "A", 0.95), ClassScore("b", "B", 0.05))
 
 
+def off(said, right):
+    """Metrics of a task whose answers are right more or less often than they say, and an empty bin."""
+    bins = {"pictures": [0, 50], "confidence": [None, said], "accuracy": [None, right]}
+    return {"skin": {"ece": {"value": 0.2}, "reliability": bins}}
+
+
 @pytest.mark.parametrize(
     ("metrics", "kind", "held_back", "words"),
     [
         ({"skin": {"ece": {"value": 0.15}}}, "likely", None, "likely A"),
         ({"skin": {"ece": {"value": 0.1501}}}, "uncertain", "miscalibrated", "far off on test pictures"),
+        (off(said=0.9, right=0.7), "uncertain", "miscalibrated", "far off on test pictures"),
+        (off(said=0.7, right=0.9), "likely", None, "likely"),
         ({"skin": {"ece": {"value": None}}}, "uncertain", "unmeasured", "nobody has measured"),
         ({"chest": {"ece": {"value": 0.01}}}, "uncertain", "unmeasured", "nobody has measured"),
     ],

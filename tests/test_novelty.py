@@ -98,11 +98,16 @@ def strictness_found(counts, modalities, spread=1.0, part=1.0):
 
 
 def test_many_pictures_allow_a_strictness_close_to_the_refusals_that_are_allowed():
-    assert strictness_found([3000, 3000, 3000], ["a", "b", "c"]) in (0.03, 0.04)
+    assert strictness_found([3000, 3000, 3000], ["a", "b", "c"]) in (0.04, 0.05)
 
 
 def test_few_pictures_ask_for_a_margin():
-    assert strictness_found([60, 60, 60], ["a", "b", "c"]) < 0.03
+    assert strictness_found([60, 60, 60], ["a", "b", "c"]) < 0.04
+
+
+def test_a_modality_with_too_few_pictures_has_no_say():
+    many_pictures = strictness_found([600, 600, 600], ["a", "b", "c"])
+    assert strictness_found([600, 600, 20], ["a", "b", "c"], spread=3, part=0.2) >= many_pictures - 0.01
 
 
 def test_a_modality_with_a_long_tail_sets_the_strictness():
