@@ -14,6 +14,7 @@ from medmamba.errors import MedMambaError
 COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("medmamba.classify", "recognise and classify pictures or folders of pictures"),
     "info": ("medmamba.info", "list checkpoints and scan backends, or show one checkpoint's card"),
+    "data": ("medmamba.prepare", "the paper's sixteen data sets, and a download of one made ready to train on"),
     "train": ("medmamba.train", "train a network on a recipe's tasks, or go on with a run"),
     "publish": ("medmamba.publish", "make a checkpoint with a card out of a training run"),
     "evaluate": ("medmamba.evaluate", "measure a checkpoint on labelled pictures"),

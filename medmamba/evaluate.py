@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from medmamba import calibrate, conformal, metrics, novelty, registry, strangers
+from medmamba import calibrate, conformal, data_sets, metrics, novelty, registry, strangers
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, ClassScore, band_of
 from medmamba.data import Split, load_folder, load_split
@@ -27,15 +27,6 @@ from medmamba.observe import Observed, observe
 from medmamba.tasks import OutputLayout, Task
 
 NOVELTY = "novelty"  # its key among a card's metrics
-
-# Accuracy and macro AUC of the paper's MedMamba-T on data from the same source, and how that differs from ours.
-PAPER: dict[str, tuple[float, float, str]] = {
-    "blood-cells": (0.978, 0.999, "BloodMNIST: more pictures, 28 px originals"),
-    "pneumoniamnist": (0.899, 0.965, "the same pictures and split"),
-    "dermatoscopy": (0.779, 0.917, "DermaMNIST: another split, naevi not capped"),
-    "skin-photo": (0.588, 0.808, "all of PAD-UFES-20, split by picture"),
-    "breast-ultrasound": (0.853, 0.825, "BreastMNIST: two classes, normal with benign"),
-}
 
 
 def find_splits(layout: OutputLayout, root: Path, split: str, size: int) -> Iterator[tuple[Task, Split]]:
@@ -231,10 +222,11 @@ def table(card: Card, found: Mapping[str, Any]) -> str:
             continue
         lines.append(f"{task.name:38}{own['pictures']:8}" + "".join(_cell(own[c]) for c in columns))
         lines.append(f"  ece of a perfectly calibrated model on as many pictures: {own['ece_by_chance']:.3f}")
-        if task.name in PAPER:
-            accuracy, auc, difference = PAPER[task.name]
+        if on_paper := data_sets.of_paper(task.name):
+            own_set, difference = on_paper
+            figures = f"accuracy {own_set.paper['accuracy']:.3f}, AUC {own_set.paper['auc']:.3f}"
             sizes = f"224 px, here {card.transform.size} px"
-            lines.append(f"  paper's MedMamba-T: accuracy {accuracy:.3f}, AUC {auc:.3f} ({difference}; {sizes})")
+            lines.append(f"  paper's MedMamba-T on {own_set.title}: {figures} ({difference}; {sizes})")
         for c in task.classes:
             row = own["classes"][c.name]
             cells = _cell(None) + "".join(

@@ -38,9 +38,9 @@ medmamba.bundle
 medmamba.conformal medmamba.protocols
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.timing
-medmamba.augment medmamba.checkpoints medmamba.data medmamba.paired
-medmamba.official
-medmamba.registry
+medmamba.augment medmamba.checkpoints medmamba.data medmamba.data_sets medmamba.paired
+medmamba.downloads medmamba.official
+medmamba.prepare medmamba.registry
 medmamba.catalogue medmamba.classifier medmamba.deck
 medmamba.observe medmamba.saliency
 medmamba.contenders medmamba.figures medmamba.pretrained medmamba.train
