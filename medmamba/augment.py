@@ -16,8 +16,6 @@ from medmamba.tasks import Task
 
 ZOOM = (0.75, 1.1)  # side of the part that is seen, against the picture's side
 SHIFT = 0.08  # of the picture's side
-BRIGHTNESS = 0.1
-CONTRAST = 0.15
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,8 @@ class Augmenter:
     flip_vertically: Tensor
     radians: Tensor
     gain: Tensor
+    brightness: Tensor
+    contrast: Tensor
 
     @classmethod
     def of(cls, tasks: tuple[Task, ...]) -> Self:
@@ -38,6 +38,8 @@ class Augmenter:
             torch.tensor([float("v" in a.flips) for a in limits]),
             torch.tensor([math.radians(a.rotation) for a in limits]),
             torch.tensor([a.colour for a in limits]),
+            torch.tensor([a.brightness for a in limits]),
+            torch.tensor([a.contrast for a in limits]),
         )
 
     def __call__(self, pictures: Tensor, task: Tensor, size: int, random: torch.Generator) -> Tensor:
@@ -64,5 +66,8 @@ class Augmenter:
         seen = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
         seen = seen * (1 + uniform(3, 1, 1) * self.gain[task][:, None, None, None])
         level = seen.mean((1, 2, 3), keepdim=True)
-        seen = (seen - level) * (1 + uniform(1, 1, 1) * CONTRAST) + level * (1 + uniform(1, 1, 1) * BRIGHTNESS)
+        contrast, brightness = (
+            1 + uniform(1, 1, 1) * limit[task][:, None, None, None] for limit in (self.contrast, self.brightness)
+        )
+        seen = (seen - level) * contrast + level * brightness
         return seen.clamp(0, 1)

@@ -25,12 +25,15 @@ class ClassName:
 class Augmentation:
     """What may change about a training picture without changing its label.
 
-    flips: "h", "v", "hv" or none, only where anatomy allows; rotation: degrees; colour: relative gain a channel.
+    flips: "h", "v", "hv" or none, only where anatomy allows; rotation: degrees; colour: relative gain a channel;
+    brightness, contrast: relative to the picture's mean and to the differences from it.
     """
 
     flips: str = ""
     rotation: float = 0.0
     colour: float = 0.0
+    brightness: float = 0.1
+    contrast: float = 0.15
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class TrainConfig:
     drop_path: float = 0.1
     label_smoothing: float = 0.05
     balance: float = 0.5  # power of the size of a task or class in its share of the batches: 0 equal, 1 natural
+    emphasis: str = ""  # factors on the shares of single tasks, as "covid-ct=1.6,kidney-ct=0.5"
     average: float = 0.999  # decay of the moving average of the weights
     router_weight: float = 0.5
     seed: int = 0
@@ -167,6 +168,26 @@ def train(config: TrainConfig) -> Path:
     return config.out
 
 
+def _emphasis(text: str, names: list[str]) -> dict[int, float]:
+    """Task number -> factor, of ``"name=factor,name=factor"``.
+
+    Raises:
+        DataError: a name is none of the tasks', or a factor is no positive number.
+    """
+    factors = {}
+    for entry in filter(None, text.split(",")):
+        name, _, factor = entry.partition("=")
+        try:
+            factors[names.index(name)] = float(factor)
+        except ValueError:
+            raise DataError(
+                f"--emphasis wants task=factor with a task of the recipe; this is not one: {entry}."
+            ) from None
+        if not 0 < factors[names.index(name)] < math.inf:
+            raise DataError(f"--emphasis wants positive factors; not this: {entry}.")
+    return factors
+
+
 def _changes(config: TrainConfig, tasks: tuple[Task, ...]) -> Callable[..., Tensor]:
     """What changes pictures (batch, 3, H, W) of numbered tasks: called with both, the size and a random generator."""
     return Augmenter.of(tasks) if config.augment == "recipe" else protocols.changes(config.augment, config.size)
@@ -239,6 +260,7 @@ class _Pool:
     """All training pictures, drawn at random with the shares of tasks and classes evened out."""
 
     def __init__(self, tasks: tuple[Task, ...], splits: list[Split]) -> None:
+        self.names = [task.name for task in tasks]
         self.splits = [torch.from_numpy(split.squares) for split in splits]
         self.labels = torch.from_numpy(np.concatenate([split.labels for split in splits]))
         self.task = torch.cat([torch.full((len(split),), number) for number, split in enumerate(splits)])
@@ -246,20 +268,20 @@ class _Pool:
         if not len(self.labels):
             raise DataError("The recipe's tasks have no training pictures in the data folder.")
 
-    def _weights(self, balance: float) -> Tensor:
+    def _weights(self, balance: float, emphasis: dict[int, float]) -> Tensor:
         weights = torch.zeros(len(self.labels), dtype=torch.float64)
         for number in range(len(self.splits)):
             members = self.task == number
             classes, counts = self.labels[members].unique(return_counts=True)
             shares = counts.double() ** balance
-            share_of_task = members.sum().double() ** balance
+            share_of_task = members.sum().double() ** balance * emphasis.get(number, 1.0)
             for label, share, count in zip(classes, shares / shares.sum(), counts, strict=True):
                 weights[members & (self.labels == label)] = share_of_task * share / count
         return weights
 
     def batches(self, config: TrainConfig, random: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Endless batches: pictures (batch, 3, H, W) in [0, 1], labels (batch,), task numbers (batch,)."""
-        weights = self._weights(config.balance)
+        weights = self._weights(config.balance, _emphasis(config.emphasis, self.names))
         while True:
             drawn = torch.multinomial(weights, config.batch, replacement=True, generator=random)
             tasks = self.task[drawn]

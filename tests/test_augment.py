@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from medmamba.augment import BRIGHTNESS, Augmenter
+from medmamba.augment import Augmenter
 from medmamba.tasks import Augmentation, Task
 
 
@@ -76,7 +76,21 @@ def test_colours_move_apart_only_where_allowed():
     spread = lambda batch: batch.mean((2, 3)).std(1)  # noqa: E731
     assert spread(plain).max() < 1e-6
     assert spread(coloured).mean() > 0.02
-    assert (plain - 0.5).abs().max() <= 0.5 * BRIGHTNESS + 1e-6
+    assert (plain - 0.5).abs().max() <= 0.5 * Augmentation().brightness + 1e-6
+
+
+def test_brightness_and_contrast_stay_within_the_task_s_limits():
+    pictures = torch.rand(400, 3, 24, 24, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.3
+    level, spread = (lambda batch: batch.mean((1, 2, 3))), (lambda batch: batch.std((1, 2, 3)))
+    still = changed(Augmentation(brightness=0, contrast=0), pictures)
+    for limits in (Augmentation(brightness=0.3, contrast=0), Augmentation(brightness=0, contrast=0.3)):
+        seen = changed(limits, pictures)
+        for limit, ratio in (
+            (limits.brightness, level(seen) / level(still)),
+            (limits.contrast, spread(seen) / spread(still)),
+        ):
+            assert (ratio - 1).abs().max() <= limit + 0.01
+            assert (ratio - 1).abs().max() >= limit * 0.9
 
 
 def test_a_seed_gives_the_same_changes_again():

@@ -386,6 +386,20 @@ def test_batches_mix_tasks_by_a_power_of_their_size(tasks, balance, shares):
     assert [(task == i).float().mean().item() for i in range(3)] == pytest.approx(shares, abs=0.02)
 
 
+def test_emphasis_multiplies_the_shares_of_tasks(tasks):
+    splits = [Split(np.full((10, 4, 4, 3), i, np.uint8), np.zeros(10, np.int64)) for i in range(2)]
+    pool = train_module._Pool(tasks[:2], splits)
+    config = replace(CONFIG, batch=6000, emphasis=f"{tasks[1].name}=3")
+    task = next(pool.batches(config, torch.Generator().manual_seed(0)))[2]
+    assert task.float().mean().item() == pytest.approx(0.75, abs=0.02)
+
+
+@pytest.mark.parametrize("emphasis", ["nothing=2", "{0}", "{0}=much", "{0}=0", "{0}=-1", "{0}=inf", "{0}=nan"])
+def test_an_emphasis_that_makes_no_sense_is_refused(tasks, emphasis):
+    with pytest.raises(DataError, match="--emphasis wants"):
+        train_module._emphasis(emphasis.format(tasks[0].name), [task.name for task in tasks])
+
+
 def test_batches_mix_classes_within_a_task(tasks):
     labels = np.array([0] * 90 + [1] * 10)
     pool = train_module._Pool(tasks[1:2], [Split(np.zeros((100, 4, 4, 3), np.uint8), labels)])
