@@ -1,5 +1,5 @@
-"""``python -m app``: the page."""
+"""``python -m app``: the page, and the commands around it."""
 
-from app.main import main
+from app.cli import main
 
 raise SystemExit(main())

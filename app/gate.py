@@ -1,12 +1,16 @@
 """The ASGI layer in front of everything: what Gradio's ``launch`` cannot set.
 
 Security headers on every answer, with the hashes of the page's own inline scripts in the CSP; refusal of requests that
-other sites' pages send; a cap on the bytes of a whole request; neutral names for uploaded files.
+other sites' pages send, or that were meant for another host; 404 for what is not ours to offer; caps on the bytes of
+a whole request and of all together, and on the time that one may take.
 """
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +18,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
+from app import surface
 from app.texts import texts_for
 
 Scope = MutableMapping[str, Any]
@@ -23,9 +28,11 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TOO_LARGE = "What was sent is too large. Export one picture or fewer frames of it."
+TOO_SLOW = "The file came too slowly. Try again where the network is better."
+FULL = "The server is full at the moment. Try again in a minute."
+SILENT_SECONDS, WHOLE_SECONDS = 20.0, 300.0  # how long a body may pause, and take
 READING = {"GET", "HEAD", "OPTIONS"}
 INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
-PART_NAME = re.compile(rb'(?i)(content-disposition:[^\r\n]*?;\s*filename)(\*?)=(?:"(?:\\.|[^"\\\r\n])*"|[^;\r\n]*)')
 
 
 class Gate:
@@ -38,6 +45,9 @@ class Gate:
         frame_ancestors: who may show the page in a frame, as in CSP.
         head: HTML put first in the head of Gradio's pages; its own comes only after its scripts have run.
         own: where our own pages begin, which need neither ``head`` nor Gradio's exceptions from the CSP.
+        hosts: the names that the server goes by; any if there are none. A page whose name was made to point at this
+            machine (DNS rebinding) would pass for our own without them.
+        most_waiting: most bytes of the bodies of all requests under way.
     """
 
     def __init__(
@@ -48,20 +58,32 @@ class Gate:
         frame_ancestors: str = "'none'",
         head: str = "",
         own: str = "/classroom/",
+        hosts: tuple[str, ...] = (),
+        most_waiting: int = 256 * 2**20,
     ) -> None:
         self.app, self.max_body, self.origins, self.frame_ancestors = app, max_body, origins, frame_ancestors
-        self.head, self.own = head.encode(), own
+        self.head, self.own, self.hosts = head.encode(), own, hosts
+        self.waiting = _Waiting(most_waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            return  # nothing here speaks it
+            await send({"type": "websocket.close"})  # nothing here speaks it
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        is_own_page = scope["path"].startswith(self.own)
+        headers, path = Headers(scope=scope), scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        is_own_page = path.startswith(self.own)
         policy, head = (self._strict, b"") if is_own_page else (self._policy, self.head)
         answer = _Answer(send, policy, head, headers.get("accept-language", ""))
+        if self.hosts and _name_of(headers.get("host", "")) not in self.hosts:
+            await answer.refuse(
+                421, "The server does not go by this name. Whoever runs it can add it to MEDMAMBA_HOSTS."
+            )
+            return
+        if not surface.is_open(path):
+            await answer.refuse(404, "There is nothing here.")
+            return
         if scope["method"] not in READING and not self._is_own(headers):
             await answer.refuse(403, "This request came from another site's page.")
             return
@@ -71,15 +93,13 @@ class Gate:
             return
         if "text/html" in headers.get("accept", ""):  # a compressed page could not be searched for its scripts
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        body = _Body(receive, self.max_body)
+        body = _Body(receive, self.max_body, self.waiting)
         try:
-            if headers.get("content-type", "").startswith("multipart/form-data"):
-                receive = await body.with_neutral_names(scope, headers)
-            else:
-                receive = body
-            await self.app(scope, receive, answer)
+            await self.app(scope, body, answer)
         except HTTPException as error:
             await answer.refuse(error.status_code, error.detail)
+        finally:
+            body.forget()
 
     def _is_own(self, headers: Headers) -> bool:
         """Whether a request that changes something comes from our own page, or from no browser page at all."""
@@ -110,41 +130,52 @@ class Gate:
         )
 
 
-class _Body:
-    """``receive`` that counts, and raises what becomes an answer 413 when the body grows past the cap."""
+def _name_of(host: str) -> str:
+    """A Host header without its port."""
+    with contextlib.suppress(ValueError):
+        return urlsplit(f"//{host}").hostname or ""
+    return ""
 
-    def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive, self._left = receive, limit
+
+class Refusal(HTTPException):
+    """A body is too much of something; the detail is a sentence for the screen."""
+
+
+class _Waiting:
+    """The bytes of all bodies that are being received or answered."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.bytes = most, 0
+
+
+class _Body:
+    """``receive`` that counts and watches the clock, and raises a refusal when it is too much of either."""
+
+    def __init__(self, receive: Receive, limit: int, waiting: _Waiting) -> None:
+        self._receive, self._limit, self._waiting = receive, limit, waiting
+        self._size, self._ends, self._is_whole = 0, time.monotonic() + WHOLE_SECONDS, False
 
     async def __call__(self) -> Message:
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            raise HTTPException(413, TOO_LARGE)
+        if self._is_whole:
+            return await self._receive()
+        left = min(SILENT_SECONDS, self._ends - time.monotonic())
+        try:
+            message = await asyncio.wait_for(self._receive(), max(left, 0))
+        except TimeoutError:
+            raise Refusal(408, TOO_SLOW) from None
+        self._is_whole = not message.get("more_body", False)
+        size = len(message.get("body", b""))
+        self._size += size
+        self._waiting.bytes += size
+        if self._size > self._limit:
+            raise Refusal(413, TOO_LARGE)
+        if self._waiting.bytes > self._waiting.most:
+            raise Refusal(503, FULL)
         return message
 
-    async def with_neutral_names(self, scope: Scope, headers: Headers) -> Receive:
-        """Reads the multipart body and hands it on with every file named ``upload``: a name may be a patient's."""
-        boundary = headers["content-type"].partition("boundary=")[2].strip().strip('"').encode()
-        chunks, more = [], True
-        while more:
-            message = await self()
-            chunks.append(message.get("body", b""))
-            more = message.get("more_body", False)
-        body = neutral_names(b"".join(chunks), boundary)
-        scope["headers"] = [
-            (name, str(len(body)).encode() if name == b"content-length" else value) for name, value in scope["headers"]
-        ]
-        sent = False
-
-        async def replay() -> Message:
-            nonlocal sent
-            if sent:
-                return await self()
-            sent = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        return replay
+    def forget(self) -> None:
+        """The request has been answered."""
+        self._waiting.bytes -= self._size
 
 
 class _Answer:
@@ -192,14 +223,3 @@ class _Answer:
         headers["Content-Security-Policy"] = self._policy(html)
         await self._send(start)
         await self._send({"type": "http.response.body", "body": html})
-
-
-def neutral_names(body: bytes, boundary: bytes) -> bytes:
-    """A multipart body whose files are all named ``upload``. Only the headers of parts are touched."""
-    delimiter = b"--" + boundary
-    parts = body.split(delimiter)
-    for i, part in enumerate(parts):
-        head, blank, content = part.partition(b"\r\n\r\n")
-        if blank:
-            parts[i] = PART_NAME.sub(rb'\1="upload"', head) + blank + content
-    return delimiter.join(parts)

@@ -1,27 +1,31 @@
-"""Start-up: settings to a server. ``python -m app`` runs ``main``."""
+"""Settings to a server, with every layer in its place; ``serving`` runs it."""
 
 import contextlib
 import os
 import shutil
 import stat
-import sys
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, cast
 
-import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Mount
 
 from app.classroom import tables
 from app.classroom.routes import Desk, add_classroom
 from app.classroom.store import RoomStore
+from app.door import Door, by_cookie, by_header
 from app.examples import Gallery, gather
-from app.gate import App, Gate
+from app.gate import App, Gate, Receive, Refusal, Scope, Send
 from app.learn_routes import learn_routes
-from app.routes import VIEWER, add_routes
+from app.ledger import Ledger
+from app.logins import Logins
+from app.neutral import NeutralNames
+from app.proxies import Proxies
+from app.routes import VIEWER, add_routes, refused
 from app.service import Service
 from app.settings import MEGABYTE, Settings
 from app.store import PictureStore
@@ -38,13 +42,47 @@ def build_service(settings: Settings) -> Service:
     return Service(PictureStore(settings.held_bytes, settings.held_seconds), default=settings.checkpoint)
 
 
-def build_server(settings: Settings, service: Service) -> App:
+class Application:
+    """The whole server as one ASGI application.
+
+    registry: what Prometheus is shown. page: Gradio's part, for the login's cookies and for ending its open streams.
+    """
+
+    def __init__(self, settings: Settings, service: Service, server: FastAPI, page: Any) -> None:
+        self.service, self.server, self.page = service, server, page
+        inner: App = NeutralNames(server)
+        if settings.logins is not None:
+            inner = Door(inner, by_cookie(lambda: page.tokens, page.cookie_id), has_form=True)
+        elif settings.login_header:
+            inner = Door(inner, by_header(settings.login_header), has_form=False)
+        gate = Gate(
+            inner,
+            settings.upload_bytes + MEGABYTE,
+            settings.origins,
+            settings.frame_ancestors,
+            '<script src="viewer/early.js"></script>',
+            hosts=settings.names,
+        )
+        ledger = Ledger(gate, service)
+        self.registry = ledger.registry
+        self._entrance = Proxies(ledger, settings.proxies, settings.login_header, settings.root_path)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._entrance(scope, receive, send)
+
+    def end_streams(self) -> None:
+        """Tell open pages that the server ends, since their heartbeats would hold it up; to be called in its loop."""
+        self.page.stop_event.set()
+
+
+def build_server(settings: Settings, service: Service) -> Application:
     """The whole application: the gate, the routes, the page.
 
     Raises:
-        SettingsError: the folder of examples is not usable.
+        SettingsError: the folder of examples or the file of logins is not usable.
     """
     gallery = Gallery(gather(settings.examples))
+    logins = None if settings.logins is None else Logins(settings.logins)
     os.environ["GRADIO_TEMP_DIR"] = str(private_folder(settings.port))
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
@@ -52,9 +90,13 @@ def build_server(settings: Settings, service: Service) -> App:
     from app.theme import theme
     from app.ui import build_app, translations
 
+    async def may_enter(name: str, password: str) -> bool:
+        return logins is not None and await run_in_threadpool(logins, name, password)
+
     desk = build_desk(settings, service)
     server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None, lifespan=attended(desk))
     server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
+    server.add_exception_handler(Refusal, refused)
     add_routes(server, service, gallery, settings.upload_bytes)
     add_classroom(server, desk)
     tutor = Tutor(service, settings.held_bytes // 2, QUIZ_SECONDS)
@@ -67,6 +109,8 @@ def build_server(settings: Settings, service: Service) -> App:
         path="/",
         server_name=settings.host,
         server_port=settings.port,
+        root_path=settings.root_path or None,
+        auth=None if logins is None else may_enter,
         theme=theme(),
         head=head(),
         i18n=translations(),
@@ -76,13 +120,12 @@ def build_server(settings: Settings, service: Service) -> App:
         show_error=False,
         max_file_size=settings.upload_bytes,
         enable_monitoring=False,
-        ssr_mode=False,
+        ssr_mode=settings.ssr,
         pwa=False,
         mcp_server=False,
         blocked_paths=[str(ROOT)],
     )
-    early = '<script src="viewer/early.js"></script>'
-    return Gate(server, settings.upload_bytes + MEGABYTE, settings.origins, settings.frame_ancestors, early)
+    return Application(settings, service, server, cast(Mount, server.routes[-1]).app)
 
 
 def build_desk(settings: Settings, service: Service) -> Desk:
@@ -115,60 +158,20 @@ def head() -> str:
     return "".join(f'<link rel="stylesheet" href="viewer/{path.name}">' for path in sorted(VIEWER.glob("*.css")))
 
 
+def temporary_folder(port: int) -> Path:
+    """Where Gradio's files are as long as a server runs on a port."""
+    return Path(tempfile.gettempdir()) / f"medmamba-{os.getuid() if hasattr(os, 'getuid') else 'user'}-{port}"
+
+
 def private_folder(port: int) -> Path:
     """An empty folder for Gradio's files that only this user may enter; what an earlier server left is swept away.
 
     Raises:
         MedMambaError: the folder belongs to somebody else.
     """
-    folder = Path(tempfile.gettempdir()) / f"medmamba-{os.getuid() if hasattr(os, 'getuid') else 'user'}-{port}"
+    folder = temporary_folder(port)
     if folder.is_symlink() or (folder.exists() and hasattr(os, "getuid") and folder.stat().st_uid != os.getuid()):
         raise MedMambaError("The folder for temporary files belongs to somebody else; set TMPDIR to another place.")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=stat.S_IRWXU)
     return folder
-
-
-def main() -> int:
-    """Runs the server until it is interrupted; returns the exit code."""
-    try:
-        settings = Settings.from_environment()
-        service = build_service(settings)
-        application = build_server(settings, service)
-    except MedMambaError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application,
-            host=settings.host,
-            port=settings.port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=2,
-            timeout_keep_alive=30,  # longer than a phone waits between two polls, or it meets a closing connection
-        )
-    )
-    announcer = threading.Thread(target=_announce, args=(server, settings, service))
-    announcer.start()
-    try:
-        server.run()
-    finally:
-        server.should_exit = True
-        announcer.join()
-    return 0
-
-
-def _announce(server: uvicorn.Server, settings: Settings, service: Service) -> None:
-    """Warms the service up, and tells the address as soon as both it and the server are ready."""
-    try:
-        service.warm()
-    except MedMambaError as error:
-        sys.stderr.write(f"{error}\n")
-    while not server.started:
-        if server.should_exit:
-            return
-        threading.Event().wait(0.05)
-    host = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host
-    sys.stdout.write(f"MedMamba is ready: http://{host}:{settings.port}/\n")
-    sys.stdout.flush()

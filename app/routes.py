@@ -93,12 +93,24 @@ def add_routes(server: FastAPI, service: Service, gallery: Gallery, upload_bytes
         """All texts of the page in the best language there is for a code, with English where it has none."""
         return texts_for(language).all()
 
-    @server.get("/health")
-    def health() -> dict[str, str]:
+    @server.get("/healthz")
+    def alive() -> dict[str, str]:
         """Answers when the server does."""
         return {"status": "ok"}
 
+    @server.get("/readyz")
+    def ready() -> Response:
+        """503 until reader and network have run once: a balancer should send nobody here yet."""
+        is_ready = service.is_warm
+        return JSONResponse({"status": "ready" if is_ready else "starting"}, 200 if is_ready else 503, PRIVATE)
+
     server.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
+
+
+def refused(request: Request, error: Exception) -> Response:
+    """What becomes of a body that the gate has cut off while a route was reading it."""
+    status, detail = getattr(error, "status_code", 500), getattr(error, "detail", "")
+    return _sentence(detail, status, request.headers.get("accept-language", "")[:100])
 
 
 def _sentence(text: str, status: int, language: str) -> PlainTextResponse:

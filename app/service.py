@@ -60,6 +60,7 @@ class Service:
         self._store, self._root, self._default = store, root, default
         self._classifiers: dict[str, Classifier] = {}
         self._loading = threading.Lock()
+        self.is_warm = False
 
     def models(self) -> dict[str, Card | CheckpointError]:
         """Every checkpoint by name: its card, or what is wrong with it. Looks at the disk anew."""
@@ -74,12 +75,12 @@ class Service:
     def warm(self) -> None:
         """Start the readers and run the default checkpoint once, so that the first visitor does not wait."""
         images.warm()
-        if not self.usable():
-            return
-        classifier = self._classifier(self._named(None))
-        answer = classifier.answer(np.zeros((8, 8, 3), np.uint8), classifier.card.layout.tasks[0].name)
-        if answer.scores:
-            saliency.evidence_map(classifier, answer, answer.scores[0].name)
+        if self.usable():
+            classifier = self._classifier(self._named(None))
+            answer = classifier.answer(np.zeros((8, 8, 3), np.uint8), classifier.card.layout.tasks[0].name)
+            if answer.scores:
+                saliency.evidence_map(classifier, answer, answer.scores[0].name)
+        self.is_warm = True
 
     def hold(self, data: bytes) -> str:
         """Keep a file in memory for a while; returns its token."""
@@ -92,6 +93,10 @@ class Service:
             RequestError: it is no longer held.
         """
         return self._store.get(token).data
+
+    def holdings(self) -> tuple[int, int]:
+        """How many files are held, and the bytes that they take."""
+        return self._store.holdings()
 
     def drop(self, token: str) -> None:
         """Forget a file at once."""

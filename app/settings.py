@@ -1,76 +1,170 @@
-"""What can be set from outside, once, at start: environment variables to a frozen ``Settings``."""
+"""What can be set from outside, once, at start: ``MEDMAMBA_*`` variables and one TOML file to a frozen ``Settings``.
+
+A variable is named ``MEDMAMBA_`` and the setting's name in capitals; the file, named by ``MEDMAMBA_SETTINGS`` or
+``--settings``, has the setting's name as its key. Variables win over the file, and both over what a Hugging Face Space
+is given.
+"""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from medmamba.errors import MedMambaError
 from medmamba.images.limits import MAX_BYTES
 
 MEGABYTE = 2**20
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+PREFIX, FILE = "MEDMAMBA_", "MEDMAMBA_SETTINGS"
+SPACE = {  # on a Hugging Face Space only its proxy reaches the server, and the page stands in a frame
+    "host": "0.0.0.0",
+    "proxies": "*",
+    "frame_ancestors": "https://huggingface.co https://*.hf.space",
+}
+Words = Annotated[tuple[str, ...], NoDecode]
 
 
 class SettingsError(MedMambaError):
-    """A setting is not usable; the message names the variable."""
+    """A setting is not usable; the message names it."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(BaseSettings):
     """The settings of one server.
 
     Attributes:
         host, port: where it listens.
-        checkpoint: the checkpoint shown first; None takes ``generalist``, or else the first that loads.
+        root_path: the prefix under which a reverse proxy offers it, as "/medmamba".
+        proxies: addresses or networks of reverse proxies whose forwarded headers are believed; "*" for any.
+        hosts: the names that the server goes by; any if there are none and it listens to more than this machine.
         origins: further origins whose pages may call the server.
         frame_ancestors: the CSP value of that name: who may show the page in a frame.
-        upload_bytes: the largest file that is taken.
-        held_bytes: how much the pictures in memory may take together.
+        logins: a file of names and hashed passwords, made by ``python -m app user``; whoever is not in it stays out.
+        login_header: the header in which a named proxy tells who has logged in; whoever it does not name stays out.
+        checkpoint: the checkpoint shown first; None takes ``generalist``, or else the first that loads.
+        upload_mb: the largest file that is taken.
+        held_mb: how much the pictures in memory may take together.
         held_seconds: how long an untouched picture stays in memory.
         queue: how many requests may wait.
         examples: a folder of pictures to try, offered before those of installed packages.
         rooms: the database of the teaching rooms, as SQLAlchemy writes addresses; "" takes a private SQLite file.
         room_hours: how long a room lives before it is deleted.
+        log: "plain" for faults only, "json" for a line of JSON for each request and fault.
+        metrics_port, metrics_host: where Prometheus finds the metrics, apart from the page; port 0 for nowhere.
+        shutdown_seconds: how long a server that is told to end waits for the answers under way.
+        ssr: whether Gradio's pages are rendered on the server, which needs Node 24.
     """
 
+    model_config = SettingsConfigDict(frozen=True, env_prefix=PREFIX, env_ignore_empty=True, extra="forbid")
+
     host: str = "127.0.0.1"
-    port: int = 7860
+    port: int = Field(default=7860, ge=0, le=65535)
+    root_path: str = Field(default="", pattern=r"^(/[\w.~-]+)*$")
+    proxies: Words = ()
+    hosts: Words = ()
+    origins: Words = ()
+    frame_ancestors: str = Field(default="'none'", pattern=r"^[^;\r\n]+$")
+    logins: Path | None = None
+    login_header: str = Field(default="", pattern=r"^[A-Za-z0-9-]*$")
     checkpoint: str | None = None
-    origins: tuple[str, ...] = ()
-    frame_ancestors: str = "'none'"
-    upload_bytes: int = MAX_BYTES
-    held_bytes: int = 768 * MEGABYTE
-    held_seconds: float = 900.0
-    queue: int = 64
+    upload_mb: int = Field(default=MAX_BYTES // MEGABYTE, ge=1, le=64)
+    held_mb: int = Field(default=768, ge=64, le=65536)
+    held_seconds: float = Field(default=900.0, gt=0)
+    queue: int = Field(default=64, ge=1, le=4096)
     examples: Path | None = None
     rooms: str = ""
-    room_hours: int = 24
+    room_hours: int = Field(default=24, ge=1, le=720)
+    log: Literal["plain", "json"] = "plain"
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
+    shutdown_seconds: int = Field(default=30, ge=1, le=600)
+    ssr: bool = False
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Reads the ``MEDMAMBA_*`` variables.
-
-        Raises:
-            SettingsError: a number is none, or out of range.
-        """
-        return cls(
-            host=environment.get("MEDMAMBA_HOST", cls.host),
-            port=_number(environment, "MEDMAMBA_PORT", cls.port, 0, 65535),
-            checkpoint=environment.get("MEDMAMBA_CHECKPOINT") or None,
-            origins=tuple(environment.get("MEDMAMBA_ORIGINS", "").split()),
-            frame_ancestors=environment.get("MEDMAMBA_FRAME_ANCESTORS", cls.frame_ancestors),
-            upload_bytes=_number(environment, "MEDMAMBA_UPLOAD_MB", MAX_BYTES // MEGABYTE, 1, 64) * MEGABYTE,
-            held_bytes=_number(environment, "MEDMAMBA_HELD_MB", cls.held_bytes // MEGABYTE, 64, 65536) * MEGABYTE,
-            queue=_number(environment, "MEDMAMBA_QUEUE", cls.queue, 1, 4096),
-            examples=Path(environment["MEDMAMBA_EXAMPLES"]) if environment.get("MEDMAMBA_EXAMPLES") else None,
-            rooms=environment.get("MEDMAMBA_ROOMS", cls.rooms),
-            room_hours=_number(environment, "MEDMAMBA_ROOM_HOURS", cls.room_hours, 1, 720),
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The order of what wins: arguments, variables, the file, a Space's own."""
+        file = os.environ.get(FILE) or None
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, Path(file) if file else None),
+            InitSettingsSource(settings_cls, SPACE if os.environ.get("SPACE_ID") else {}),
         )
 
+    @classmethod
+    def load(cls, file: Path | None = None) -> Self:
+        """Reads the variables and the file, if there is one.
 
-def _number(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    text = environment.get(name, str(default))
-    if not text.isdecimal() or not low <= int(text) <= high:
-        raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {text!r}.")
-    return int(text)
+        Raises:
+            SettingsError: a setting is unknown or not usable, or the file cannot be read.
+        """
+        if file is not None:
+            os.environ[FILE] = str(file)
+        if os.environ.get(FILE) and not Path(os.environ[FILE]).is_file():
+            raise SettingsError("There is no such settings file. Give the path of a TOML file.")
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError("\n".join(_sentence(entry) for entry in error.errors())) from None
+        except ValueError as error:  # TOML's own
+            raise SettingsError(f"The settings file is not TOML: {error}.") from None
+
+    @property
+    def upload_bytes(self) -> int:
+        """The largest file that is taken."""
+        return self.upload_mb * MEGABYTE
+
+    @property
+    def held_bytes(self) -> int:
+        """How much the pictures in memory may take together."""
+        return self.held_mb * MEGABYTE
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts that a request may be for; none for any."""
+        return self.hosts + LOOPBACK if self.hosts or (self.host in LOOPBACK and not self.proxies) else ()
+
+    @field_validator("proxies", "hosts", "origins", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        """Words between spaces in a variable, a list in the file."""
+        return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            if entry != "*":
+                ip_network(entry)
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.login_header and (not self.proxies or "*" in self.proxies):
+            raise ValueError("login_header is believed only from named proxies: set proxies to their addresses")
+        if self.login_header and self.logins:
+            raise ValueError("there are two ways to log in: set either logins or login_header")
+        return self
+
+
+def _sentence(entry: Any) -> str:
+    """What pydantic found wrong, with the names that the setting has."""
+    name = ".".join(str(part) for part in entry["loc"][:1])
+    where = f"{PREFIX}{name.upper()} ({name} in the settings file): " if name else "Settings: "
+    return where + str(entry["msg"]).removeprefix("Value error, ") + "."

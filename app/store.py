@@ -81,6 +81,12 @@ class PictureStore:
                     held.frames.popitem(last=False)
             return held.frames[frame]
 
+    def holdings(self) -> tuple[int, int]:
+        """How many files are held, and the bytes that they take."""
+        with self._lock:
+            self._make_room()
+            return len(self._held), sum(held.size for held in self._held.values())
+
     def drop(self, token: str) -> None:
         """Forget a file at once."""
         with self._lock:

@@ -53,10 +53,11 @@ medmamba.import_weights medmamba.info medmamba.publish
 medmamba.cli
 medmamba.__main__
 
-app.frames app.plots app.settings app.store app.texts app.theme
-app.examples app.gate app.service
+app.frames app.logs app.plots app.probe_checks app.settings app.store app.surface app.texts app.theme
+app.examples app.gate app.logins app.probe app.service
+app.ledger app.neutral app.proxies
 app.classroom.marks app.classroom.rules app.classroom.tables app.classroom.throttle
-app.classroom.store app.classroom.network
+app.classroom.store app.classroom.network app.door
 app.classroom.attendant app.classroom.opening app.classroom.results
 app.classroom.views
 app.classroom.record
@@ -69,6 +70,8 @@ app.learn_routes
 app.tabs.batch app.tabs.classify app.tabs.learn app.tabs.models
 app.ui
 app.main
+app.serving
+app.cli
 app.__main__
 """
 RANK = {name: rank for rank, row in enumerate(LAYERS.splitlines()) for name in row.split()}
@@ -82,6 +85,10 @@ ONLY_IN = {
     "mamba_ssm": "medmamba.scan.mamba_ssm",
     "triton": "medmamba.scan.triton_gpu",
     "pytorch_grad_cam": "medmamba.saliency",
+    "argon2": "app.logins",
+    "prometheus_client": "app",
+    "pydantic_settings": "app.settings",
+    "pythonjsonlogger": "app.logs",
     "segno": "app.classroom",
     "sqlalchemy": "app.classroom",
 }

@@ -34,6 +34,11 @@ class Throttle:
             while len(self._buckets) > ADDRESSES:
                 self._buckets.popitem(last=False)
 
+    def give(self, address: str) -> None:
+        """Take one count back."""
+        with self._lock:
+            self._buckets[address] = (min(self._often, self._left(address) + 1), self._clock())
+
     def _left(self, address: str) -> float:
         left, since = self._buckets.get(address, (self._often, 0.0))
         return min(self._often, left + max(0.0, self._clock() - since) * self._often / self._seconds)

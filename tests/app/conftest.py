@@ -141,7 +141,14 @@ class Running:
         self.settings = Settings(port=port, rooms=f"sqlite:///{self.rooms}", **settings)
         self.service = Service(PictureStore(2**28, 900.0), root=root)
         application = build_server(self.settings, self.service)
-        config = uvicorn.Config(application, port=port, log_level="error", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            application,
+            port=port,
+            log_level="error",
+            timeout_graceful_shutdown=1,
+            server_header=False,
+            proxy_headers=False,
+        )
         self.server = uvicorn.Server(config)
         self.address = f"http://127.0.0.1:{port}/"
         self.temporary = Path(os.environ["GRADIO_TEMP_DIR"])

@@ -11,11 +11,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MODULES = ("archive", "checkpoints", "classifier", "network", "official", "resnet", "saliency", "tasks", "variants")
+FOR_THE_TERMINAL = ("api", "cli", "ledger", "logins", "main", "probe", "probe_checks", "serving", "settings")
 SPEAKERS = (
     *sorted(set(ROOT.glob("medmamba/images/*.py")) - {ROOT / f"medmamba/images/{n}.py" for n in ("fuzz", "formats")}),
     *(ROOT / f"medmamba/{name}.py" for name in MODULES),
     ROOT / "medmamba/scan/__init__.py",
-    *sorted(set(ROOT.glob("app/**/*.py")) - {ROOT / f"app/{name}.py" for name in ("api", "settings", "main")}),
+    *sorted(set(ROOT.glob("app/**/*.py")) - {ROOT / f"app/{name}.py" for name in FOR_THE_TERMINAL}),
 )
 LOGS = {"error", "warning", "write"}
 OPERATOR = "MEDMAMBA_"  # what is said of a setting is for the terminal

@@ -148,6 +148,8 @@ def test_without_examples_there_is_no_strip(browser, checkpoint_root, monkeypatc
         page.close()
 
 
-def test_the_setting_is_a_folder(tmp_path):
-    assert Settings.from_environment({"MEDMAMBA_EXAMPLES": str(tmp_path)}).examples == tmp_path
-    assert Settings.from_environment({"MEDMAMBA_EXAMPLES": ""}).examples is None
+def test_the_setting_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDMAMBA_EXAMPLES", str(tmp_path))
+    assert Settings.load().examples == tmp_path
+    monkeypatch.setenv("MEDMAMBA_EXAMPLES", "")
+    assert Settings.load().examples is None

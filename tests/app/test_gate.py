@@ -8,7 +8,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.gate import Gate, neutral_names
+from app.gate import Gate
+from app.neutral import NeutralNames, neutral_names
 
 SCRIPTS = "<script>let a = 1;</script><script src='x.js'></script><script type=module>let b;</script>"
 PAGE = f"<head></head><p>Hello</p>{SCRIPTS}"
@@ -26,8 +27,8 @@ async def echo(request: Request) -> PlainTextResponse:
 def client():
     own = Route("/classroom/teach", page)
     inner = Starlette(routes=[Route("/", page), own, Route("/echo", echo, methods=["POST"])])
-    gate = Gate(inner, max_body=1000, origins=("https://friend.example",), head="<b>")
-    with TestClient(gate, base_url="http://own") as client:
+    whole = Gate(NeutralNames(inner), max_body=1000, origins=("https://friend.example",), head="<b>", most_waiting=1500)
+    with TestClient(whole, base_url="http://own") as client:
         yield client
 
 
@@ -99,3 +100,23 @@ def test_refusals_speak_the_visitors_language(client):
     refused = client.post("/echo", content=b"x" * 1001, headers={"accept-language": "de-AT,de;q=0.9"})
     assert refused.status_code == 413
     assert refused.text.startswith("Das Gesendete ist zu groß.")
+
+
+def test_all_bodies_together_are_capped(client):
+    whole = client.app
+    whole.waiting.bytes = 1200
+    refused = client.post("/echo", content=b"x" * 400, headers={"accept-language": "de"})
+    assert refused.status_code == 503
+    assert "gerade voll" in refused.text
+    whole.waiting.bytes = 0
+    assert client.post("/echo", content=b"x" * 400).status_code == 200
+    assert whole.waiting.bytes == 0
+
+
+def test_what_is_not_offered_is_not_there_and_other_hosts_are_not_served():
+    inner = Starlette(routes=[Route("/", page), Route("/monitoring", page), Route("/gradio_api/vibe", page)])
+    with TestClient(Gate(inner, max_body=1000, hosts=("own",)), base_url="http://own:7860") as client:
+        assert client.get("/").status_code == 200
+        assert client.get("/monitoring").status_code == 404
+        assert client.get("/gradio_api/vibe").status_code == 404
+        assert client.get("/", headers={"host": "evil.example"}).status_code == 421

@@ -3,26 +3,79 @@ import pytest
 from app.settings import Settings, SettingsError
 
 
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch):
+    for name in ("MEDMAMBA_PORT", "MEDMAMBA_SETTINGS", "SPACE_ID"):
+        monkeypatch.setenv(name, "")  # an empty variable is none; and what a test sets is taken back
+
+
 def test_without_variables_it_listens_on_this_machine_alone():
-    assert Settings.from_environment({}) == Settings()
-    assert Settings().host == "127.0.0.1"
+    settings = Settings.load()
+    assert settings.host == "127.0.0.1"
+    assert settings.names == ("localhost", "127.0.0.1", "::1")
+    assert settings.metrics_port == 0
 
 
-def test_variables_are_read():
+def test_variables_are_read(monkeypatch):
     given = {
         "MEDMAMBA_PORT": "8080",
         "MEDMAMBA_UPLOAD_MB": "5",
         "MEDMAMBA_ORIGINS": "https://a.example https://b.example",
         "MEDMAMBA_ROOMS": "sqlite:///rooms.sqlite",
         "MEDMAMBA_ROOM_HOURS": "3",
+        "MEDMAMBA_PROXIES": "10.0.0.0/8 ::1",
     }
-    settings = Settings.from_environment(given)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.load()
     assert (settings.port, settings.upload_bytes) == (8080, 5 * 2**20)
     assert (settings.rooms, settings.room_hours) == ("sqlite:///rooms.sqlite", 3)
     assert settings.origins == ("https://a.example", "https://b.example")
+    assert settings.proxies == ("10.0.0.0/8", "::1")
 
 
-@pytest.mark.parametrize("port", ["", "x", "-1", "99999", "1.5"])
-def test_numbers_that_are_none_name_the_variable(port):
+def test_a_file_is_read_and_variables_win(tmp_path, monkeypatch):
+    file = tmp_path / "server.toml"
+    file.write_text('port = 8081\nqueue = 7\nhosts = ["a.example"]\n')
+    monkeypatch.setenv("MEDMAMBA_PORT", "8080")
+    settings = Settings.load(file)
+    assert (settings.port, settings.queue, settings.hosts) == (8080, 7, ("a.example",))
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "99999", "1.5"])
+def test_numbers_that_are_none_name_the_variable(port, monkeypatch):
+    monkeypatch.setenv("MEDMAMBA_PORT", port)
     with pytest.raises(SettingsError, match="MEDMAMBA_PORT"):
-        Settings.from_environment({"MEDMAMBA_PORT": port})
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot = 1", "MEDMAMBA_PROT"),
+        ("port = ", "not TOML"),
+        ('proxies = ["nowhere"]', "MEDMAMBA_PROXIES"),
+        ('root_path = "medmamba/"', "MEDMAMBA_ROOT_PATH"),
+        ('frame_ancestors = "*; script-src *"', "MEDMAMBA_FRAME_ANCESTORS"),
+        ('login_header = "X-User"', "named proxies"),
+        ('login_header = "X-User"\nproxies = "*"', "named proxies"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said(text, said, tmp_path):
+    file = tmp_path / "server.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        Settings.load(file)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(SettingsError, match="no such settings file"):
+        Settings.load(tmp_path / "none.toml")
+
+
+def test_on_a_space_the_page_may_be_framed_by_the_hub(monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "owner/name")
+    settings = Settings.load()
+    assert settings.host == "0.0.0.0"
+    assert "https://huggingface.co" in settings.frame_ancestors
+    assert settings.names == ()

@@ -1,0 +1,95 @@
+"""Logging in, against the real server: Gradio's form and cookies, and the header of a proxy."""
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+from app import cli
+from app.door import TRIES
+from app.logins import Logins
+from app.settings import SettingsError
+from tests.app.conftest import Running
+
+PASSWORD = "correct horse battery"
+CLOSED = ("texts/en", "examples", "learn/decks", "classroom/decks", "gradio_api/info", "classroom/teach")
+
+
+@pytest.fixture(scope="module")
+def logins(tmp_path_factory):
+    file = tmp_path_factory.mktemp("logins") / "logins"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDMAMBA_PASSWORD", PASSWORD)
+        assert cli.main(["user", "ada", str(file)]) == 0
+        assert cli.main(["user", "bob@ward.example", str(file)]) == 0
+    return file
+
+
+@pytest.fixture(scope="module")
+def guarded(logins, checkpoint_root):
+    with Running(checkpoint_root, logins=logins, hosts=("localhost",)) as running:
+        running.service.warm()
+        yield running
+
+
+def test_the_file_holds_hashes_and_is_private(logins):
+    text = logins.read_text()
+    assert PASSWORD not in text
+    assert text.count("$argon2id$") == 2
+    assert logins.stat().st_mode & 0o077 == 0
+    assert Logins(logins)("ada", PASSWORD)
+    assert not Logins(logins)("ada", "another password")
+    assert not Logins(logins)("eve", PASSWORD)
+
+
+def test_a_damaged_file_and_a_short_password_are_refused(tmp_path, monkeypatch, capsys):
+    (tmp_path / "logins").write_text("ada:plain\n")
+    with pytest.raises(SettingsError, match="NAME:HASH"):
+        Logins(tmp_path / "logins")
+    monkeypatch.setenv("MEDMAMBA_PASSWORD", "short")
+    assert cli.main(["user", "ada", str(tmp_path / "new")]) == 2
+    assert "at least" in capsys.readouterr().err
+
+
+def test_without_a_login_only_the_form_is_open(guarded):
+    with httpx.Client(base_url=guarded.address) as client:
+        assert {path: client.get(path).status_code for path in CLOSED} == dict.fromkeys(CLOSED, 401)
+        assert client.post("pictures", content=b"x").status_code == 401
+        assert client.post("gradio_api/cancel", json={}).status_code == 401
+        assert client.get("healthz").status_code == 200
+        page = client.get("classroom/teach", headers={"accept": "text/html"})
+        assert (page.status_code, page.headers["location"]) == (303, "/")
+        assert '"auth_required":true' in client.get("/").text.replace(" ", "")
+
+
+def test_whoever_logs_in_is_let_in(guarded, png, tmp_path):
+    with httpx.Client(base_url=guarded.address) as client:
+        assert client.post("login", data={"username": "ada", "password": PASSWORD}).status_code == 200
+        assert {client.get(path).status_code for path in CLOSED} == {200}
+        assert client.post("pictures", content=png()).status_code == 200
+        client.get("logout")
+        assert client.get("texts/en").status_code == 401
+    (tmp_path / "picture").write_bytes(png())
+    program = Client(guarded.address, auth=("ada", PASSWORD), verbose=False, analytics_enabled=False)
+    assert program.predict(handle_file(str(tmp_path / "picture")), None, 0, None, api_name="/classify")["task"]
+    program.close()
+
+
+def test_wrong_passwords_are_throttled_and_then_the_right_one_too(guarded):
+    with httpx.Client(base_url=guarded.address) as client:
+        wrong = [client.post("login", data={"username": "ada", "password": "x" * 12}).status_code for _ in range(15)]
+        assert wrong == [400] * TRIES + [429] * (15 - TRIES)
+        refused = client.post(
+            "login", data={"username": "ada", "password": PASSWORD}, headers={"accept-language": "de"}
+        )
+        assert refused.status_code == 429
+        assert "zu viele falsche Passwörter" in refused.text
+
+
+def test_a_header_counts_from_a_named_proxy_only(checkpoint_root):
+    with Running(checkpoint_root, login_header="X-User", proxies=("127.0.0.1",)) as running:
+        assert httpx.get(running.address).status_code == 401
+        assert httpx.get(f"{running.address}readyz").status_code == 503
+        assert httpx.get(running.address, headers={"x-user": "ada"}).status_code == 200
+        assert httpx.post(f"{running.address}login", data={"username": "a", "password": "b"}).status_code == 401
+    with Running(checkpoint_root, login_header="X-User", proxies=("192.0.2.1",)) as running:
+        assert httpx.get(running.address, headers={"x-user": "ada"}).status_code == 401

@@ -1,0 +1,84 @@
+"""The probe against the real server, where all must hold, and against bare ones, where it must say so."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app import cli
+from app.probe_checks import CHECKS, NOT_POSTS, POSTS
+
+
+@contextmanager
+def served(application):
+    """The address of an application that runs meanwhile."""
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="critical", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_the_server_holds_everything(running, capsys):
+    status = cli.main(["probe", running.address])
+    told = capsys.readouterr().out
+    assert "FAILS" not in told
+    assert told.endswith(f"{len(CHECKS)} of {len(CHECKS)}\n")
+    assert status == 0
+
+
+def test_a_bare_server_holds_next_to_nothing(capsys):
+    """Gradio as it comes, with a form of our own that asks nobody where a request is from."""
+    with gr.Blocks() as page:
+        gr.Button().click(lambda: "/tmp/x", outputs=gr.Textbox(), api_name="anything")
+    bare = gr.mount_gradio_app(FastAPI(), page, path="/", ssr_mode=False)
+    bare.add_api_route("/pictures", lambda: "token", methods=["POST"])
+    with served(bare) as address:
+        assert cli.main(["probe", address]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    failed = [line for line in lines if line.startswith("FAILS")]
+    words = " ".join(failed)
+    for part in (
+        "CSP of the page",
+        "frame-ancestors",
+        "nosniff",
+        "CORS",
+        "foreign Origin",
+        "cross-site",
+        "body cap",
+        "stored names",
+        "run history",
+        "documented endpoints",
+        "/healthz",
+        "another host",
+    ):
+        assert part in words
+    assert lines[-1] == f"{len(CHECKS) - len(failed)} of {len(CHECKS)}"
+
+
+def test_an_address_without_a_server_is_said(capsys):
+    assert cli.main(["probe", "http://127.0.0.1:9"]) == 2
+    assert "does not answer" in capsys.readouterr().err
+
+
+def test_every_route_that_changes_something_is_probed(running):
+    """A route added to the server has to be added to the probe."""
+    routes = [route for route in running.server.config.app.server.routes if isinstance(route, APIRoute)]
+    changing = {(method, route) for route in routes for method in route.methods if method not in ("GET", "HEAD")}
+    assert len(changing) > 10
+    asked = [*(("POST", path) for path in POSTS), *NOT_POSTS]
+    missed = {
+        (method, route.path)
+        for method, route in changing
+        if not any(method == m and route.path_regex.match(f"/{path}") for m, path in asked)
+    }
+    assert missed == set()

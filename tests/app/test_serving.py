@@ -1,0 +1,94 @@
+"""The server as a process: it ends in order, and comes back after it was killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def process(checkpoint_root, tmp_path, **settings):
+    """(process, address) of ``python -m app``."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    given = {
+        "MEDMAMBA_PORT": str(port),
+        "MEDMAMBA_CHECKPOINTS": str(checkpoint_root),
+        "MEDMAMBA_ROOMS": f"sqlite:///{tmp_path}/rooms.sqlite",
+        "TMPDIR": str(tmp_path),
+        **{f"MEDMAMBA_{name.upper()}": str(value) for name, value in settings.items()},
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "app"], cwd=ROOT, env=os.environ | given, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert "ready" in server.stdout.readline()
+            yield server, f"http://127.0.0.1:{port}/"
+        finally:
+            server.kill()
+
+
+def test_answers_under_way_are_given_and_nothing_is_left(checkpoint_root, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        metrics = probe.getsockname()[1]
+    with process(checkpoint_root, tmp_path, metrics_port=metrics) as (server, address):
+        assert "medmamba_ready 1.0" in httpx.get(f"http://127.0.0.1:{metrics}/metrics").text
+        assert httpx.get(f"{address}metrics").status_code == 404
+        httpx.post(f"{address}gradio_api/upload", files={"files": ("x.png", b"x")}).raise_for_status()
+        assert list(tmp_path.glob("medmamba-*/*"))
+
+        def slowly():
+            yield b"some"
+            server.send_signal(signal.SIGTERM)
+            time.sleep(1)
+            yield b"more"
+
+        opened = threading.Event()
+
+        def stay():
+            with httpx.stream("GET", f"{address}gradio_api/heartbeat/abc", timeout=30) as stream:
+                for _ in stream.iter_lines():
+                    opened.set()
+
+        page = threading.Thread(target=stay)
+        page.start()
+        assert opened.wait(10)
+        answer = httpx.post(f"{address}pictures", content=slowly(), timeout=30)
+        assert answer.status_code == 200
+        started = time.monotonic()
+        assert server.wait(20) == 0
+        assert time.monotonic() - started < 10
+        page.join()
+    assert list(tmp_path.glob("medmamba-*")) == []
+
+
+def test_after_being_killed_it_starts_and_sweeps(checkpoint_root, tmp_path):
+    with process(checkpoint_root, tmp_path) as (server, address):
+        httpx.post(f"{address}gradio_api/upload", files={"files": ("x.png", b"x")}).raise_for_status()
+        left = next(tmp_path.glob("medmamba-*/*"))
+        server.kill()
+        server.wait()
+        port = address.rsplit(":", 1)[1].strip("/")
+    assert left.exists()
+    with process(checkpoint_root, tmp_path, port=port):
+        assert not left.exists()
+
+
+@pytest.mark.parametrize("setting", ["port", "upload_mb"])
+def test_a_wrong_setting_is_said_and_nothing_starts(setting):
+    given = os.environ | {f"MEDMAMBA_{setting.upper()}": "x"}
+    done = subprocess.run([sys.executable, "-m", "app"], cwd=ROOT, env=given, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"MEDMAMBA_{setting.upper()}" in done.stderr
