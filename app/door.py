@@ -45,13 +45,14 @@ class Door:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        root = scope.get("root_path", "")
+        path = scope["path"].removeprefix(root) or "/"
         if self.has_form and path.rstrip("/") == "/login" and scope["method"] == "POST":
             await self._log_in(scope, receive, send, headers)
         elif path in STATES or (self.has_form and _belongs_to_form(path)) or self.who(headers) is not None:
             await self.app(scope, receive, send)
         elif self.has_form and "text/html" in headers.get("accept", "") and scope["method"] == "GET":
-            await RedirectResponse(f"{scope.get('root_path', '')}/", 303)(scope, receive, send)
+            await RedirectResponse(f"{root}/", 303)(scope, receive, send)
         else:
             await _sentence("Log in first.", 401, headers)(scope, receive, send)
 

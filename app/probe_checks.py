@@ -37,7 +37,13 @@ POSTS = (
     "gradio_api/cancel",
     "login",
 )
-NOT_POSTS = (("PUT", "classroom/rooms/AAAAAA/answers/0"), ("DELETE", "classroom/rooms/AAAAAA"))
+NOT_POSTS = (
+    ("PUT", "classroom/rooms/AAAAAA/answers/0"),
+    ("DELETE", "classroom/rooms/AAAAAA"),
+    ("DELETE", "classroom/rooms/AAAAAA/student"),
+    ("DELETE", "classroom/rooms/AAAAAA/student/name"),
+    ("DELETE", "classroom/rooms/AAAAAA/names/1"),
+)
 CLOSED = (
     *("monitoring", "monitoring/summary", "docs", "redoc", "openapi.json", "metrics", "pwa_icon"),
     *(f"gradio_api/{path}" for path in ("openapi.json", "deep_link", "runs", "run-history/buckets", "dev/reload")),
@@ -319,17 +325,17 @@ def health(site: Site) -> None:
 
 def login(site: Site) -> None:
     """login: wrong passwords are throttled, and nothing but the door is open without one (or there is no login)"""
-    stranger = httpx.Client(base_url=site.url, timeout=30)
-    if stranger.get("config").status_code == 200:
-        return
-    for path in ("texts/en", "gradio_api/info", "examples", "learn/decks", "classroom/decks"):
-        status = stranger.get(path).status_code
-        _hold(status in (401, 403), f"/{path} answers {status} without a login")
-    status = stranger.post("pictures", content=b"x").status_code
-    _hold(status in (401, 403), f"POST /pictures answers {status} without a login")
-    wrong = {"username": "probe", "password": secrets.token_hex(8)}
-    seen = [stranger.post("login", data=wrong).status_code for _ in range(30)]
-    _hold(429 in seen or set(seen) <= {403, 404, 405}, f"30 wrong passwords were answered {sorted(set(seen))}")
+    with httpx.Client(base_url=site.url, timeout=30) as stranger:
+        if stranger.get("config").status_code == 200:
+            return
+        for path in ("texts/en", "gradio_api/info", "examples", "learn/decks", "classroom/decks"):
+            status = stranger.get(path).status_code
+            _hold(status in (401, 403), f"/{path} answers {status} without a login")
+        status = stranger.post("pictures", content=b"x").status_code
+        _hold(status in (401, 403), f"POST /pictures answers {status} without a login")
+        wrong = {"username": "probe", "password": secrets.token_hex(8)}
+        seen = {stranger.post("login", data=wrong).status_code for _ in range(30)}
+        _hold(429 in seen or seen <= {401, 403, 404, 405}, f"30 wrong passwords were answered {sorted(seen)}")
 
 
 own_origin = _foreign(origin=EVIL)

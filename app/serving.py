@@ -3,6 +3,7 @@
 import argparse
 import logging
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -63,6 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if settings.metrics_port:
         prometheus_client.start_http_server(settings.metrics_port, settings.metrics_host, application.registry)
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # uvicorn raises them anew once it has ended: then we sweep, and exit
+        signal.signal(number, lambda *_: sys.exit(0))
     announcer = threading.Thread(target=_announce, args=(server, settings, service))
     announcer.start()
     try:

@@ -140,6 +140,7 @@ class Running:
         self.rooms = Path(tempfile.mkdtemp()) / "rooms.sqlite"
         self.settings = Settings(port=port, rooms=f"sqlite:///{self.rooms}", **settings)
         self.service = Service(PictureStore(2**28, 900.0), root=root)
+        before = os.environ.get("GRADIO_TEMP_DIR")
         application = build_server(self.settings, self.service)
         config = uvicorn.Config(
             application,
@@ -151,7 +152,7 @@ class Running:
         )
         self.server = uvicorn.Server(config)
         self.address = f"http://127.0.0.1:{port}/"
-        self.temporary = Path(os.environ["GRADIO_TEMP_DIR"])
+        self.temporary, self.before = Path(os.environ["GRADIO_TEMP_DIR"]), before
         self.thread = threading.Thread(target=self.server.run)
 
     def __enter__(self) -> Self:
@@ -164,6 +165,8 @@ class Running:
         self.server.should_exit = True
         self.thread.join()
         shutil.rmtree(self.temporary, ignore_errors=True)
+        if self.before:  # of a server around this one, which goes on
+            os.environ["GRADIO_TEMP_DIR"] = self.before
         shutil.rmtree(self.rooms.parent)
 
 

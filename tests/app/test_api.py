@@ -76,7 +76,7 @@ def test_our_own_routes(running, png):
     assert httpx.get(f"{running.address}pictures/unknown/0").status_code == 404
     assert httpx.post(f"{running.address}pictures", content=b"").status_code == 422
     assert httpx.get(f"{running.address}texts/de-AT").json()["language"] in ("de", "en")
-    assert httpx.get(f"{running.address}health").json() == {"status": "ok"}
+    assert httpx.get(f"{running.address}healthz").json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize("path", ["monitoring", "gradio_api/runs", "docs", "openapi.json"])
