@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("medmamba.evaluate", "measure a checkpoint on labelled pictures"),
     "deck": ("medmamba.deck_build", "build a teaching deck from a labelled folder, or check one"),
     "compare": ("medmamba.compare", "two networks on the same labelled pictures, as an HTML report"),
+    "robustness": ("medmamba.robustness", "what corruptions cost, what the network looks at, whether its maps mean it"),
     "import": ("medmamba.import_weights", "make a checkpoint of the authors' .pth and class_indices.json"),
     "export": ("medmamba.export", "write a checkpoint as an ONNX file or a torch.export program"),
     "benchmark": ("medmamba.benchmark", "time the network and its scan beside others"),

@@ -1,7 +1,8 @@
-"""Figures of an evaluation: each task's confusion matrix, ROC curves and reliability, and a map of the features."""
+"""Figures of an evaluation: confusion matrices, ROC curves, reliability, a map of the features; and of robustness."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +16,7 @@ from medmamba import calibrate
 from medmamba.checkpoints import Card
 from medmamba.metrics import CALIBRATION_BINS
 from medmamba.observe import Observed
+from medmamba.sanity import Likeness
 from medmamba.tasks import Task
 
 MAPPED = 80  # pictures of each task on the map of the features
@@ -38,9 +40,60 @@ def draw(card: Card, seen: Mapping[str, Observed], folder: Path) -> list[Path]:
         _draw_reliability(reliability, own.labels, probabilities)
         figure.suptitle(f"{task.name}: {len(own)} pictures, {card.title} {card.version}")
         drawn.append(_write(figure, folder / f"{task.name}.png"))
+    return [*drawn, draw_features(seen, folder / "features.png")]
+
+
+def draw_features(seen: Mapping[str, Observed], path: Path) -> Path:
+    """Write a t-SNE map of the last stage's mean features, a colour and marker a task."""
     figure = Figure(figsize=(10, 9), layout="constrained")
     _draw_features(figure.subplots(), seen)
-    return [*drawn, _write(figure, folder / "features.png")]
+    return _write(figure, path)
+
+
+def draw_curves(found: Mapping[str, Any], title: str, path: Path) -> Path:
+    """Write the curves of ``robustness.measure``: a panel a corruption, a thin line a task, a thick one their mean."""
+    curves = found["mean"]["curves"]
+    figure = Figure(figsize=(14, 6), layout="constrained", dpi=80)
+    for axes, (name, mean) in zip(figure.subplots(2, 5, sharex=True, sharey=True).flat, curves.items(), strict=True):
+        levels = np.arange(len(mean) + 1)
+        for own in found["tasks"].values():
+            axes.plot(levels, [own["clean"]["value"], *own["curves"][name]], color="grey", alpha=0.4, linewidth=0.8)
+        axes.plot(levels, [found["mean"]["clean"], *mean], "o-", color="C0", linewidth=2)
+        axes.set(title=name, xticks=levels, ylim=(0, 1))
+        axes.grid(alpha=0.3)
+    figure.supxlabel("level; 0 is the clean picture")
+    figure.supylabel("balanced accuracy")
+    figure.suptitle(f"{title}: each task (grey) and their mean")
+    return _write(figure, path)
+
+
+def draw_fields(rows: Mapping[str, Mapping[int, np.ndarray]], path: Path) -> Path:
+    """Write receptive fields by title and stage, each on a logarithmic scale of its own four decades."""
+    stages = len(next(iter(rows.values())))
+    figure = Figure(figsize=(3 * stages, 3.2 * len(rows)), layout="constrained", dpi=80)
+    panels = figure.subplots(len(rows), stages, squeeze=False)
+    for line, (title, fields) in zip(panels, rows.items(), strict=True):
+        for axes, (stage, field) in zip(line, fields.items(), strict=True):
+            axes.imshow(np.log10(field / field.max() + 1e-4), cmap="cividis", vmin=-4, vmax=0)
+            axes.set(xticks=[], yticks=[], title=f"{title}, stage {stage}")
+    figure.suptitle("Weight of each pixel in the middle cell; from yellow to blue: a ten-thousandth")
+    return _write(figure, path)
+
+
+def draw_sanity(found: Sequence[Likeness], path: Path) -> Path:
+    """Write how alike evidence maps are before and after randomisation."""
+    figure = Figure(figsize=(10, 4), layout="constrained", dpi=80)
+    for axes, mode in zip(figure.subplots(1, 2, sharey=True), ("cascade", "alone"), strict=True):
+        steps = [step for step in found if step.mode == mode]
+        places = np.arange(len(steps) + 1)
+        axes.plot(places, [1, *(step.correlation for step in steps)], "o-", label="rank correlation")
+        axes.plot(places, [1, *(step.ssim for step in steps)], "s--", label="SSIM")
+        axes.axhline(0, color="grey", linewidth=0.8)
+        axes.set_xticks(places, ["none", *(step.part for step in steps)])
+        axes.set(title={"cascade": "random from the head to ...", "alone": "random alone: ..."}[mode])
+        axes.legend()
+    figure.supylabel("likeness to the trained network's maps")
+    return _write(figure, path)
 
 
 def reliability_of(labels: np.ndarray, sides: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:

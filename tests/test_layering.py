@@ -37,19 +37,20 @@ medmamba.bundle
 
 medmamba.conformal medmamba.protocols
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
-medmamba.timing
+medmamba.corruptions medmamba.receptive_field medmamba.timing
 medmamba.augment medmamba.checkpoints medmamba.data medmamba.data_sets medmamba.paired
 medmamba.downloads medmamba.official
 medmamba.prepare medmamba.registry
 medmamba.catalogue medmamba.classifier medmamba.deck
 medmamba.observe medmamba.saliency
+medmamba.sanity
 medmamba.contenders medmamba.figures medmamba.pretrained medmamba.train
 medmamba
 medmamba.compare_page
 medmamba.evaluate
 medmamba.lessons
 medmamba.benchmark medmamba.classify medmamba.compare medmamba.deck_build medmamba.export
-medmamba.import_weights medmamba.info medmamba.publish
+medmamba.import_weights medmamba.info medmamba.publish medmamba.robustness
 medmamba.cli
 medmamba.__main__
 
