@@ -2,8 +2,8 @@
 
 The kinds and, but for blur and rotation, the levels are those of MedMNIST-C (Di Salvo et al. 2024) for pictures of 224
 pixels; it has other levels for other data sets, of which these are the commonest or lie in the middle. Its package
-pins scikit-image 0.23, which has no wheel for this project's numpy, and wants ImageMagick; imagecorruptions is of 2020,
-albumentations is no longer kept, and torchvision is about to lose JPEG.
+pins scikit-image 0.23.2 and medmnist 3.0.1, this project has later ones, and wants ImageMagick; imagecorruptions is of
+2020, albumentations' last release of 2025, and torchvision's JPEG is deprecated.
 """
 
 import io
