@@ -15,6 +15,7 @@ SERVE = "serve"
 COMMANDS: dict[str, tuple[str, str]] = {
     SERVE: ("app.serving", "serve the page; this is what happens without a command"),
     "probe": ("app.probe", "check whether a running server is as closed as it should be"),
+    "check-space": ("app.check_space", "test what of a Hugging Face Space can be tested without the hub"),
     "user": ("app.logins", "add a name with a password to a file of logins"),
 }
 

@@ -20,6 +20,7 @@ class Ledger:
 
     def __init__(self, app: App, service: Service) -> None:
         self.app = app
+        self.unanswered = 0  # requests under way, open pages' heartbeats not counted
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         own, labels = self.registry, ["method", "path", "status"]
@@ -52,16 +53,19 @@ class Ledger:
             size += len(message.get("body", b""))
             return message
 
+        counted = path not in STREAMS
+        self.unanswered += counted
         self.busy.inc()
         try:
             await self.app(scope, measure, count)
         finally:
+            self.unanswered -= counted
             self.busy.dec()
             self.received.inc(size)
             method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PUT", "DELETE") else "other"
             self.requests.labels(method, path, status).inc()
             seconds = time.perf_counter() - started
-            if path not in STREAMS:
+            if counted:
                 self.seconds.labels(path).observe(seconds)
             if path not in QUIET:
                 said = {"method": method, "path": path, "status": status}

@@ -1,5 +1,6 @@
 """Settings to a server, with every layer in its place; ``serving`` runs it."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -63,15 +64,20 @@ class Application:
             '<script src="viewer/early.js"></script>',
             hosts=settings.names,
         )
-        ledger = Ledger(gate, service)
-        self.registry = ledger.registry
-        self._entrance = Proxies(ledger, settings.proxies, settings.login_header, settings.root_path)
+        self.ledger = Ledger(gate, service)
+        self.registry = self.ledger.registry
+        self._entrance = Proxies(self.ledger, settings.proxies, settings.login_header, settings.root_path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._entrance(scope, receive, send)
 
-    def end_streams(self) -> None:
-        """Tell open pages that the server ends, since their heartbeats would hold it up; to be called in its loop."""
+    async def end_streams(self) -> None:
+        """End the heartbeats of open pages, which would hold the server up, once all else has been answered.
+
+        Not before: with a page's heartbeat Gradio drops what that page has asked.
+        """
+        while self.ledger.unanswered:
+            await asyncio.sleep(0.05)
         self.page.stop_event.set()
 
 

@@ -1,6 +1,7 @@
 """``python -m app``: the server, from its settings until it is told to end."""
 
 import argparse
+import asyncio
 import logging
 import shutil
 import signal
@@ -31,8 +32,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by uvicorn in its loop, once."""
         self.application.service.is_warm = False
-        self.application.end_streams()
+        ending = asyncio.create_task(self.application.end_streams())
         await super().shutdown(sockets)
+        ending.cancel()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -37,11 +37,12 @@ def text(root: Path) -> str:
     ]
     for card in list_checkpoints(root).values():
         if isinstance(card, Card):
-            lines += ["", *_section(card)]
+            lines += ["", *section(card)]
     return "\n".join(lines) + "\n"
 
 
-def _section(card: Card) -> Iterator[str]:
+def section(card: Card) -> Iterator[str]:
+    """The lines about one checkpoint."""
     yield f"## {card.title}"
     yield ""
     yield f"`{card.name}`, version {card.version} of {card.date}, weights {card.sha256[:12]}. {card.summary}"

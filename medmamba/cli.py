@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "robustness": ("medmamba.robustness", "what corruptions cost, what the network looks at, whether its maps mean it"),
     "import": ("medmamba.import_weights", "make a checkpoint of the authors' .pth and class_indices.json"),
     "export": ("medmamba.export", "write a checkpoint as an ONNX file or a torch.export program"),
+    "push": ("medmamba.push", "send a checkpoint with its model card to the Hugging Face Hub"),
     "benchmark": ("medmamba.benchmark", "time the network and its scan beside others"),
     "formats": ("medmamba.images.formats", "show how each of pydicom's own test files is read or refused"),
     "fuzz": ("medmamba.images.fuzz", "feed damaged files to the reader and count what happens"),

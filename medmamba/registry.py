@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from medmamba import checkpoints, official
+from medmamba import checkpoints, hub, official
 from medmamba.checkpoints import CARD, Card, Checkpoint
 from medmamba.errors import CheckpointError
 
@@ -73,11 +73,13 @@ def load(name_or_path: str | Path, root: Path | None = None, backend: str = "aut
 
 
 def find(name_or_path: str | Path, root: Path | None = None) -> Path:
-    """The folder or ``.pth`` file of a checkpoint, given its name under ``root`` or its path.
+    """The folder or ``.pth`` file of a checkpoint, given its name under ``root``, its path, or its address on the hub.
 
     Raises:
         CheckpointError: there is none; the message lists those there are.
     """
+    if hub.is_address(name_or_path):
+        return hub.fetch(str(name_or_path))
     root = root or checkpoints.default_root()
     for place in (Path(name_or_path), root / name_or_path):
         if (place / CARD).is_file() or _is_official(place):

@@ -68,11 +68,17 @@ def _picture(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def main(requests: int = 1000) -> None:
-    """Starts the server, and ends it."""
+def free_port() -> int:
+    """A port of this machine that nobody listens to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def main(requests: int = 1000) -> None:
+    """Starts the server, and ends it."""
+    port = free_port()
     environment = os.environ | {"MEDMAMBA_PORT": str(port)}
     command = [sys.executable, "-m", "app"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli import COMMANDS as PAGE_COMMANDS
 from medmamba.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -15,6 +16,16 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_every_command_of_the_readme_exists():
     named = set(re.findall(r"python -m medmamba (\w+)", README))
     assert named == set(COMMANDS)
+
+
+def test_every_command_of_the_page_is_named_and_exists():
+    named = set(re.findall(r"python -m app ([a-z][a-z-]*)", README))
+    assert named | {"serve"} == set(PAGE_COMMANDS)
+
+
+def test_hosting_is_told_in_forty_lines():
+    section = README.partition("## Host it")[2].partition("\n## ")[0]
+    assert 5 < len(section.splitlines()) < 40
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(medmamba[\w.]*:\w+)`", README))))

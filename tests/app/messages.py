@@ -11,7 +11,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MODULES = ("archive", "checkpoints", "classifier", "network", "official", "resnet", "saliency", "tasks", "variants")
-FOR_THE_TERMINAL = ("api", "cli", "ledger", "logins", "main", "probe", "probe_checks", "serving", "settings")
+FOR_THE_TERMINAL = (
+    "api",
+    "check_space",
+    "cli",
+    "ledger",
+    "logins",
+    "main",
+    "probe",
+    "probe_checks",
+    "serving",
+    "settings",
+)
 SPEAKERS = (
     *sorted(set(ROOT.glob("medmamba/images/*.py")) - {ROOT / f"medmamba/images/{n}.py" for n in ("fuzz", "formats")}),
     *(ROOT / f"medmamba/{name}.py" for name in MODULES),

@@ -8,6 +8,7 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from gradio_client import Client, handle_file
 
 from app import cli
 from app.probe_checks import CHECKS, NOT_POSTS, POSTS
@@ -87,3 +88,16 @@ def test_every_route_that_changes_something_is_probed(running):
         if not any(method == m and route.path_regex.match(f"/{path}") for m, path in asked)
     ]
     assert missed == []
+
+
+def test_behind_a_prefix_everything_holds_too(checkpoint_root, capsys, png, tmp_path):
+    with Running(checkpoint_root, root_path="/medmamba") as running:
+        running.service.warm()
+        status = cli.main(["probe", f"{running.address}medmamba/"])
+        told = capsys.readouterr().out
+        assert "FAILS" not in told
+        assert status == 0
+        (tmp_path / "picture").write_bytes(png())
+        client = Client(f"{running.address}medmamba/", verbose=False, analytics_enabled=False)
+        assert client.predict(handle_file(str(tmp_path / "picture")), None, 0, None, api_name="/classify")["task"]
+        client.close()
