@@ -13,14 +13,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
-from app import frames, present, quiz
+from app import frames, opinion, present, quiz
 from app.conversation import field, sentence
 from app.quiz import Quiz
 from app.routes import PRIVATE
 from app.service import Service
 from app.texts import Texts, texts_for
 from app.tutor import Tutor
-from medmamba.deck import MODALITY, Case, Deck, classes_of, is_known, read_deck, write_deck
+from medmamba.deck import MODALITY, Case, Deck, classes_of, read_deck, write_deck
 from medmamba.errors import MedMambaError, RequestError
 from medmamba.lessons import FAMILIAR, KNOWN, OTHER
 
@@ -152,18 +152,11 @@ def _start(tutor: Tutor, service: Service, name: str | None, body: bytes, texts:
     return {
         "quiz": token,
         "title": deck.title,
-        "question": _question(deck, card, texts),
+        "question": texts.either(opinion.question_of(deck.task, card) or "learn.question.own"),
         "count": len(deck.cases),
         "classes": [{"name": n, "label": _label(n, label, texts)} for n, label in deck.classes],
-        "hasNetwork": card is not None and (deck.task == FAMILIAR or is_known(deck, card)),
+        "hasNetwork": card is not None and opinion.is_answered(deck.task, list(dict(deck.classes)), card),
     }
-
-
-def _question(deck: Deck, card: Any, texts: Texts) -> str:
-    if deck.task in (MODALITY, FAMILIAR):
-        return texts(f"learn.question.{deck.task}")
-    known = [task for task in card.layout.tasks if task.name == deck.task] if card else []
-    return texts.term(known[0].question) if known else texts("learn.question.own")
 
 
 def _case(tutor: Tutor, token: str, position: int) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""What the network says of a deck's case, in the deck's own terms: plain data that can be kept and sent."""
+"""What the network says of a deck's case, in the deck's own terms: plain data that can be kept and sent.
+
+The tab Learn asks while the student thinks, a room when it is opened; both get the same answer.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,10 +10,13 @@ from typing import Any
 from app import present
 from app.service import Analysis, Question, Service
 from app.texts import languages, texts_for
-from medmamba.deck import MODALITY
+from medmamba.checkpoints import Card
+from medmamba.deck import MODALITY, is_known
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.lessons import FAMILIAR, KNOWN, OTHER
 from medmamba.saliency import EvidenceMap
+
+QUESTIONS = {MODALITY: "learn.question.modality", FAMILIAR: "learn.question.familiar"}  # in the page's own words
 
 
 @dataclass(frozen=True)
@@ -18,9 +24,10 @@ class Opinion:
     """The network's answer to one case.
 
     choice: a class of the deck, or None where the network has no answer to its question. probabilities: by class,
-    calibrated; empty for the question whether the network should answer. refused: by the novelty score, which is
-    ``distance`` against ``limit``. recognised: (modality, probability). evidence: the map of ``choice``, as the viewer
-    takes it, without words; notes: its sentence by language.
+    calibrated; where the task has more classes than the deck, those given that it is one of the deck's; empty for the
+    question whether the network should answer. refused: by the novelty score, which is ``distance`` against ``limit``.
+    recognised: (modality, probability). evidence: the map of ``choice``, as the viewer takes it, without words; for the
+    question whether the network should answer, the map of the recognised modality. notes: its sentence by language.
     """
 
     choice: str | None = None
@@ -34,6 +41,19 @@ class Opinion:
     checkpoint: dict[str, str] = field(default_factory=dict)
 
 
+def question_of(task: str, card: Card | None) -> str:
+    """The words of a task's question on a card, or the key of the page's own; empty where there is neither."""
+    known = [known.question for known in card.layout.tasks if known.name == task] if card else []
+    return QUESTIONS.get(task) or (known[0] if known else "")
+
+
+def is_answered(task: str, classes: Sequence[str], card: Card) -> bool:
+    """Whether a checkpoint may have an opinion on a deck's question."""
+    if task == FAMILIAR:
+        return bool(card.novelty) and set(classes) == {KNOWN, OTHER}
+    return is_known(task, classes, card)
+
+
 def ask(service: Service, picture: bytes, task: str, classes: Sequence[str]) -> Opinion:
     """Ask the default checkpoint; the picture is forgotten again.
 
@@ -42,41 +62,30 @@ def ask(service: Service, picture: bytes, task: str, classes: Sequence[str]) -> 
     """
     token = service.hold(picture)
     try:
-        analysis = service.classify(Question(token, task=None if task in (MODALITY, FAMILIAR) else task))
-        probabilities = _probabilities(analysis, task, set(classes))
-        if probabilities is None:
+        analysis = service.classify(Question(token, task=None if task in QUESTIONS else task))
+        has_distance = analysis.answer.novelty is not None
+        if not is_answered(task, classes, analysis.card) or (task == FAMILIAR and not has_distance):
             return Opinion(checkpoint=_checkpoint(analysis))
-        return _opinion(service, analysis, task, probabilities)
+        return _opinion(service, analysis, task, classes)
     except (RequestError, CheckpointError):
         return Opinion()
     finally:
         service.drop(token)
 
 
-def _probabilities(analysis: Analysis, task: str, classes: set[str]) -> dict[str, float] | None:
-    """By class; None where the network's classes are not the deck's."""
-    if task == FAMILIAR:
-        return {} if classes == {KNOWN, OTHER} and analysis.answer.novelty else None
-    if task == MODALITY:
-        found = dict(analysis.answer.modalities)
-    else:
-        found = {score.name: score.probability for score in analysis.answer.scores}
-    return found if classes == set(found) else None
-
-
-def _opinion(service: Service, analysis: Analysis, task: str, probabilities: dict[str, float]) -> Opinion:
+def _opinion(service: Service, analysis: Analysis, task: str, classes: Sequence[str]) -> Opinion:
     novelty = analysis.answer.novelty
     refused = novelty is not None and novelty.refused
     recognised = analysis.answer.modalities[0] if analysis.answer.modalities else None
+    probabilities, map_ = {}, None
     if task == FAMILIAR:
         choice = OTHER if refused else KNOWN
+        if recognised is not None:
+            map_ = service.modality_evidence(analysis, recognised[0])
     else:
+        probabilities = _among(classes, analysis, task)
         choice = max(probabilities, key=lambda name: probabilities[name])
-    map_ = None
-    if task not in (MODALITY, FAMILIAR):
-        map_ = service.evidence(analysis, choice)
-    elif recognised is not None:
-        map_ = service.modality_evidence(analysis, recognised[0])
+        map_ = (service.modality_evidence if task == MODALITY else service.evidence)(analysis, choice)
     return Opinion(
         choice=choice,
         probabilities=probabilities,
@@ -88,6 +97,16 @@ def _opinion(service: Service, analysis: Analysis, task: str, probabilities: dic
         notes={} if map_ is None else {code: _note(map_, analysis, code) for code in languages()},
         checkpoint=_checkpoint(analysis),
     )
+
+
+def _among(classes: Sequence[str], analysis: Analysis, task: str) -> dict[str, float]:
+    """The probabilities of some classes, given that it is one of them."""
+    if task == MODALITY:
+        found = dict(analysis.answer.modalities)
+    else:
+        found = {score.name: score.probability for score in analysis.answer.scores}
+    total = sum(found[name] for name in classes)
+    return {name: found[name] / total if total else 1 / len(classes) for name in classes}
 
 
 def _note(map_: EvidenceMap, analysis: Analysis, language: str) -> str:

@@ -33,6 +33,10 @@ class Texts:
         """Every text of the page by its key, for its scripts."""
         return {key: text for key, text in self._texts.items() if not key.startswith(("term:", "say:"))}
 
+    def either(self, name: str) -> str:
+        """A text of the page where there is one of this key, else a card's words in this language."""
+        return self._texts.get(name) or self.term(name)
+
     def term(self, english: str) -> str:
         """A modality, class or sentence of a card in this language, where the file has it; else as it is."""
         return self._texts.get(f"term:{english}", self._said.get(english, english))

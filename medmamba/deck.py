@@ -7,6 +7,7 @@ format that the reader knows, until the deck is written: then it becomes a PNG w
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -112,9 +113,9 @@ def classes_of(task: str, card: Card) -> Classes:
     return tuple((c.name, c.label) for c in known.classes) if known else ()
 
 
-def is_known(deck: Deck, card: Card) -> bool:
-    """Whether a checkpoint answers the deck's question with exactly the deck's classes."""
-    return {name for name, _ in deck.classes} == {name for name, _ in classes_of(deck.task, card)}
+def is_known(task: str, classes: Iterable[str], card: Card) -> bool:
+    """Whether a checkpoint has the task, and each of these classes (by name) among the task's."""
+    return set(classes) <= {name for name, _ in classes_of(task, card)}
 
 
 @cache

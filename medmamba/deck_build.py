@@ -72,10 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{len(chosen)} chosen: {_listed([kinds[candidate] for candidate in chosen])}.")
     truths = Counter(case.truth for case in deck.cases)
     print("  " + ", ".join(f"{label} {truths[name]}" for name, label in deck.classes))
-    if not is_known(deck, classifier.card):
-        print(
-            "  The checkpoint has no task with exactly these classes: the network will not answer beside the student."
-        )
+    if not is_known(deck.task, dict(deck.classes), classifier.card):
+        print("  The checkpoint has no task with these classes: the network will not answer beside the student.")
     return 0
 
 

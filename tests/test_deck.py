@@ -198,6 +198,7 @@ def test_what_a_checkpoint_can_answer():
     card = checkpoints.list_checkpoints()["generalist"]
     assert ("CT", "CT") in classes_of("modality", card)
     assert classes_of("no-such-task", card) == ()
-    cases = (Case(png(), "cyst"),)
-    assert is_known(Deck("K", "en", "kidney-ct", classes_of("kidney-ct", card), cases), card)
-    assert not is_known(Deck("K", "en", "kidney-ct", (("cyst", "Cyst"), ("stone", "Stone")), cases), card)
+    assert is_known("kidney-ct", dict(classes_of("kidney-ct", card)), card)
+    assert is_known("kidney-ct", ["cyst", "tumor"], card)
+    assert not is_known("kidney-ct", ["cyst", "pebble"], card)
+    assert not is_known("none", ["cyst", "tumor"], card)

@@ -56,15 +56,17 @@ medmamba.__main__
 
 app.frames app.logs app.plots app.probe_checks app.settings app.store app.surface app.texts app.theme
 app.check_space app.examples app.gate app.logins app.probe app.service
+app.present
+app.opinion
 app.ledger app.neutral app.proxies
 app.classroom.marks app.classroom.rules app.classroom.tables app.classroom.throttle
-app.classroom.store app.classroom.network app.door
+app.classroom.store app.door
 app.classroom.attendant app.classroom.opening app.classroom.results
 app.classroom.views
 app.classroom.record
 app.classroom.routes
-app.api app.mount app.present app.routes
-app.facts app.opinion app.report
+app.api app.mount app.routes
+app.facts app.report
 app.conversation app.quiz
 app.batch app.tutor
 app.learn_routes

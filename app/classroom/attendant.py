@@ -3,11 +3,12 @@
 import contextlib
 import threading
 import time
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.classroom import network
+from app import opinion
 from app.classroom.store import RoomStore
 from app.service import Service
 
@@ -47,9 +48,9 @@ class Attendant:
 
     def _ask(self, picture: bytes, task: str, classes: list[str]) -> dict[str, Any]:
         try:
-            return network.ask(self._service, picture, task, classes)
+            return asdict(opinion.ask(self._service, picture, task, classes))
         except Exception:  # whatever it is: a class goes on without the network rather than wait for it
-            return network.ABSENT
+            return asdict(opinion.Opinion())
 
     def _attend(self) -> None:
         while not self._ended.is_set():

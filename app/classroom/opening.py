@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from app.classroom import network
+from app import opinion
 from app.classroom.store import NewCase, NewRoom
 from app.service import Service
 from medmamba import images
@@ -28,14 +28,15 @@ def room_of(deck: Deck, service: Service, seconds: int | None, names: bool) -> N
     Raises:
         DeckError: a picture cannot be read; the sentence tells the case's number.
     """
-    model, question = network.model_of(service, deck.task)
+    card = next(iter(service.usable().values()), None)
+    is_answered = card is not None and opinion.is_answered(deck.task, list(dict(deck.classes)), card)
     return NewRoom(
         title=deck.title,
         language=deck.language,
-        question=question,
+        question=opinion.question_of(deck.task, card),
         task=deck.task,
         classes=deck.classes,
-        model=model,
+        model=f"{card.title} {card.version}" if card and is_answered else "",
         seconds=seconds,
         names=names,
         cases=tuple(_case(case, number) for number, case in enumerate(deck.cases, 1)),

@@ -89,7 +89,7 @@ def case_result(case: Case, given: Sequence[Answered]) -> CaseResult:
         counts=dict(counts),
         vote=None if tied or not leading else leading[0][0],
         network=network.get("choice"),
-        overlap=marks.overlap(places, network["map"]) if network.get("map") else None,
+        overlap=marks.overlap(places, network["evidence"]["values"]) if network.get("evidence") else None,
     )
 
 

@@ -76,7 +76,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Case:
-    """A case of a room. token: its picture's random name. network: see ``app.classroom.network``; None until asked."""
+    """A case of a room. token: its picture's random name. network: an ``Opinion`` as a dict; None until asked."""
 
     id: int
     position: int

@@ -153,6 +153,24 @@ def test_a_whole_room(seat, deck):
     ]  # fmt: skip
 
 
+def test_whether_the_network_should_answer_is_a_question_for_a_room(seat, tmp_path):
+    path = tmp_path / "strangers.zip"
+    classes = (("known", "Familiar"), ("other", "Something else"))
+    path.write_bytes(write_deck(Deck("Strangers", "en", "familiar", classes, (Case(make_png(), "other"),))))
+    control, code = open_room(seat, path)
+    phone = seat(f"#{code}", locale="de-DE", **PHONE)
+    join(phone, "Ann")
+    step(control, "start")
+    expect(phone.locator(".cr-choice legend")).to_have_text("Soll das Netz hier antworten?")
+    answer(phone, "Something else")
+    step(control, "close")
+    expect(control.locator(".mm-note", has_text="1 of 1")).to_be_visible()
+    step(control, "reveal")
+    expect(phone.locator(".cr-histogram li", has_text="Familiar").locator("em")).to_have_text("Netz")
+    expect(phone.locator(".cr-lesson")).to_contain_text(re.compile(r"Abstand \d+,\d\d, Grenze"))
+    expect(phone.locator(".cr-pane canvas")).to_be_visible()
+
+
 def test_names_are_removed_and_rooms_deleted(seat, deck):
     control, code = open_room(seat, deck)
     ann, bob = seat(f"#{code}", **PHONE), seat(f"#{code}", **PHONE)

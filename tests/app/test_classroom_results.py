@@ -12,7 +12,7 @@ LEFT = [[1.0, 0.0], [1.0, 0.0]]  # evidence on the left half of the picture
 
 
 def case(position, truth, network=None, map_=None):
-    says = None if network is None else {"choice": network, "map": map_}
+    says = None if network is None else {"choice": network, "evidence": map_ and {"values": map_, "reference": 1.0}}
     return Case(position, position, "token", 8, 8, truth, "", "", "", says)
 
 

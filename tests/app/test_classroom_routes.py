@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.classroom import network, tables
+from app.classroom import tables
 from app.classroom.routes import Desk, add_classroom
 from app.classroom.store import RoomStore
 from medmamba.deck import Case, Deck, write_deck
@@ -60,8 +60,7 @@ def client(desk):
 SAYS = {
     "choice": "tumor",
     "probabilities": {"cyst": 0.1, "normal": 0.2, "tumor": 0.7},
-    "map": [[1.0, 0.0], [0.5, -1.0]],
-    "reference": 1.0,
+    "evidence": {"values": [[1.0, 0.0], [0.5, -1.0]], "reference": 1.0},
     "refused": False,
 }
 
@@ -180,7 +179,7 @@ def test_the_reveal_waits_for_the_network(client, desk):
     take(teacher, "reveal")
     says = teacher("GET", "teacher").json()["reveal"]["network"]
     assert sum(says["probabilities"].values()) == pytest.approx(1, abs=1e-4)
-    assert len(says["map"]) == len(says["map"][0])
+    assert len(says["evidence"]["values"]) == len(says["evidence"]["values"][0])
 
 
 def test_guessing_codes_is_slowed_down_and_seats_are_not(client, teacher):
@@ -272,12 +271,17 @@ def test_decks_are_listed_without_their_truth(client):
     assert json.loads(text) == [{"name": "slices", "title": "Slices", "language": "en", "cases": 2}]
 
 
-def test_the_network_s_answer_is_given_of_the_deck_s_classes(service):
-    two = network.ask(service, make_png(), "kidney-ct", ["cyst", "tumor"])
-    assert sum(two["probabilities"].values()) == pytest.approx(1, abs=1e-4)
-    assert two["choice"] in ("cyst", "tumor")
-    modality = network.ask(service, make_png(), "modality", ["CT", "X-ray", "OCT", "blood-cell microscopy"])
-    assert sum(modality["probabilities"].values()) == pytest.approx(1, abs=1e-4)
-    assert len(modality["map"]) == len(modality["map"][0])
-    assert network.ask(service, make_png(), "kidney-ct", ["cyst", "stone"]) == network.ABSENT
-    assert network.ask(service, make_png(), "no such task", ["cyst", "tumor"]) == network.ABSENT
+def test_a_room_may_ask_whether_the_network_should_answer(client, desk):
+    cases = tuple(Case(make_png(seed=i), truth) for i, truth in enumerate(("known", "other")))
+    classes = (("known", "Known"), ("other", "Something else"))
+    opened = client.post("/classroom/rooms", content=write_deck(Deck("Strangers", "en", "familiar", classes, cases)))
+    teacher = Side(client, **opened.json())
+    desk.attendant.prepare()
+    take(teacher, "start", "close", "reveal")
+    view = teacher("GET", "teacher").json()
+    assert view["question"] == "learn.question.familiar"
+    assert view["model"] == "Test generalist 0.1"
+    says = view["reveal"]["network"]
+    assert (says["choice"], says["probabilities"]) == ("known", {})
+    assert says["evidence"]["values"]
+    assert says["distance"] < says["limit"]

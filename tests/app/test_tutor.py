@@ -16,10 +16,8 @@ from app.quiz import Response
 from app.tutor import Tutor, neutral
 from medmamba.deck import MODALITY, Case, Deck, read_deck, write_deck
 from medmamba.errors import RequestError
-from medmamba.lessons import FAMILIAR, KNOWN, OTHER
 
 KIDNEY = (("cyst", "Cyst"), ("normal", "Normal"), ("tumor", "Tumor"))
-KINDS = ("blood-cell microscopy", "X-ray", "CT", "OCT")
 
 
 @pytest.fixture
@@ -31,33 +29,6 @@ def deck(png):
 @pytest.fixture
 def tutor(service):
     return Tutor(service, 2**20, 100.0)
-
-
-def test_the_opinion_is_the_services(service, deck):
-    from app.service import Question
-
-    said = opinion.ask(service, deck.cases[0].picture, "kidney-ct", [name for name, _ in KIDNEY])
-    scores = service.classify(Question(service.hold(deck.cases[0].picture), task="kidney-ct")).answer.scores
-    assert said.probabilities == pytest.approx({s.name: s.probability for s in scores})
-    assert said.choice == max(scores, key=lambda s: s.probability).name
-    assert np.shape(said.evidence["values"]) == (2, 2)
-    assert set(said.notes) == {"en", "de"}
-    assert len(said.checkpoint["sha256"]) == 64
-
-
-def test_other_classes_have_no_opinion(service, png):
-    assert opinion.ask(service, png(), "kidney-ct", ["cyst", "stone"]).choice is None
-    assert opinion.ask(service, png(), "own", ["a", "b"]).choice is None
-
-
-def test_the_kinds_and_the_refusal_have_opinions_of_their_own(service, png):
-    said = opinion.ask(service, png(), MODALITY, KINDS)
-    assert set(said.probabilities) == set(KINDS)
-    assert said.choice == said.recognised[0]
-    assert said.evidence is not None
-    said = opinion.ask(service, png(), FAMILIAR, [KNOWN, OTHER])
-    assert said.choice == (OTHER if said.refused else KNOWN)
-    assert said.probabilities == {}
 
 
 def test_the_network_is_asked_once_for_a_picture_and_ahead_of_the_answer(tutor, deck, monkeypatch):

@@ -1,6 +1,6 @@
 // Bars and tables: how a class answered, what the network said, and the results of a session.
 
-import { el, percent, say, tally, term } from "./page.js";
+import { el, number, percent, probability, say, tally, term } from "./page.js";
 
 // A labelled bar. `share` 0..1; `value` in words; kind: "network" or "".
 function bar(label, share, value, kind = "") {
@@ -14,11 +14,12 @@ export function histogram({ classes, histogram: counts = null, reveal = null, ow
   const total = counts ? Object.values(counts).reduce((sum, count) => sum + count, 0) : 0;
   const rows = classes.map(({ name, label }) => {
     const isTrue = reveal?.truth === name, network = reveal?.network?.probabilities[name];
-    const notes = [isTrue && say("class.truth"), own === name && say("class.yours")].filter(Boolean);
+    const isNetworks = reveal?.network?.choice === name && network == null;
+    const notes = [isTrue && say("class.truth"), own === name && say("class.yours"), isNetworks && say("class.network")].filter(Boolean);
     const row = el("li", { class: isTrue ? "cr-true" : "" });
     row.append(el("strong", { text: `${isTrue ? "✓ " : ""}${term(label)}` }), ...notes.map((text) => el("em", { text })));
     if (counts) row.append(bar(say("class.answers"), total ? counts[name] / total : 0, `${counts[name]}`));
-    if (network != null) row.append(bar(say("class.network"), network, percent(network), "network"));
+    if (network != null) row.append(bar(say("class.network"), network, probability(network), "network"));
     return row;
   });
   return el("ol", { class: "cr-histogram" }, ...rows);
@@ -31,9 +32,26 @@ export function lesson({ text, source, licence, network }) {
     "div", { class: "cr-lesson" },
     text && el("p", { text }),
     !network && el("p", { class: "mm-note", text: say("class.noNetwork") }),
-    network?.refused && el("p", { class: "cr-warning", text: say("class.refused") }),
+    network && refusal(network),
     origin && el("p", { class: "mm-note", text: origin }),
   );
+}
+
+// Whether the network would have answered; where that is the question, with the distance that it goes by.
+function refusal({ probabilities, refused, distance, limit, recognised }) {
+  if (isLikely(probabilities)) return refused && el("p", { class: "cr-warning", text: say("class.refused") });
+  const places = { distance: number(distance, 2), limit: number(limit, 2) };
+  const seen = recognised && say("learn.network.recognised", { modality: term(recognised[0]), percent: probability(recognised[1]) });
+  return el("p", { text: [say(refused ? "learn.network.refused" : "learn.network.accepted", places), seen].filter(Boolean).join(" ") });
+}
+
+const isLikely = (probabilities) => Object.keys(probabilities).length > 0;
+
+// What the network's map is of: its answer, or the kind of picture where the answer is not one that has a map.
+export function mapped({ choice, probabilities, recognised }, classes) {
+  if (isLikely(probabilities)) return term(classes.find(({ name }) => name === choice).label);
+  const words = term(recognised[0]);
+  return words[0].toUpperCase() + words.slice(1);
 }
 
 function share([right, of]) {

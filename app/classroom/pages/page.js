@@ -1,5 +1,7 @@
 // What the three pages share: words, elements, theme and language. Nothing here knows of rooms.
 
+import * as numbers from "../../viewer/numbers.js";
+
 const THEME = "medmamba-theme", LANGUAGE = "medmamba-language";
 let words = {};
 
@@ -49,6 +51,22 @@ export function redraw(element, ...parts) {
   if (focused) [...element.querySelectorAll("button, a, input, summary, [tabindex]")].find((node) => mark(node) === focused)?.focus();
 }
 
+// A number with some decimals.
+export function number(value, digits) {
+  return numbers.decimal(value, digits, words);
+}
+
+// The question of a room: of a card, the page's own by its key, or what can be asked of any classes.
+export function questionOf({ question }) {
+  return question ? words[question] ?? term(question) : say("class.question");
+}
+
+// A probability of the network's, as everywhere on the page.
+export function probability(share) {
+  return numbers.percent(share, words);
+}
+
+// A share of answers.
 export function percent(share) {
   return share == null ? "–" : `${Math.round(share * 100)} %`;
 }

@@ -1,7 +1,7 @@
 // The projector: large type for the whole room. The arrow key to the right takes the next step.
 
-import { histogram, lesson, results } from "./figures.js";
-import { begin, button, el, recall, redraw, say, sentence, term } from "./page.js";
+import { histogram, lesson, mapped, results } from "./figures.js";
+import { begin, button, el, questionOf, recall, redraw, say, sentence, term } from "./page.js";
 import { Pane } from "./pane.js";
 import { Room, secondsLeft } from "./room.js";
 import { joinLink, qrCode, takeStep } from "./teaching.js";
@@ -86,7 +86,7 @@ function picture() {
 }
 
 function question() {
-  return el("h2", { text: view.question ? term(view.question) : say("class.question") });
+  return el("h2", { text: questionOf(view) });
 }
 
 function open() {
@@ -107,9 +107,9 @@ function revealed() {
     shown.layer(values, reference, colours);
     panes.push(shown.element);
   };
-  const label = term(view.classes.find(({ name }) => name === reveal.network?.choice)?.label ?? "");
   if (reveal.heat) looked(say("class.looked.you", { count: reveal.marks }), reveal.heat, 1, "inferno");
-  if (reveal.network?.map) looked(say("class.looked.network", { label }), reveal.network.map, reveal.network.reference, "cividis");
+  const evidence = reveal.network?.evidence;
+  if (evidence) looked(say("class.looked.network", { label: mapped(reveal.network, view.classes) }), evidence.values, evidence.reference, "cividis");
   if (!panes.length) panes.push(picture());
   const overlap = reveal.overlap != null && el("p", { class: "cr-overlap", text: say("class.overlap", { overlap: Math.round(100 * reveal.overlap) }) });
   return [

@@ -1,7 +1,7 @@
 // A student's page: join, answer, wait, see.
 
-import { histogram, lesson } from "./figures.js";
-import { begin, button, el, percent, recall, redraw, remember, say, sentence, tally, term } from "./page.js";
+import { histogram, lesson, mapped } from "./figures.js";
+import { begin, button, el, percent, questionOf, recall, redraw, remember, say, sentence, tally, term } from "./page.js";
 import { Pane } from "./pane.js";
 import { ask, Room, secondsLeft } from "./room.js";
 
@@ -140,11 +140,10 @@ function open() {
         return el("label", {}, input, el("span", { text: label }));
       }),
     );
-  const question = view.question ? term(view.question) : say("class.question");
   const sure = [1, 2, 3].map((level) => [level, say(`class.confidence.${level}`)]);
   return [
     picture(),
-    group(question, view.classes.map(({ name, label }) => [name, term(label)]), "choice"),
+    group(questionOf(view), view.classes.map(({ name, label }) => [name, term(label)]), "choice"),
     group(say("class.confidence"), sure, "confidence"),
     status,
   ];
@@ -186,10 +185,11 @@ function revealed() {
   const verdict = !answer ? say("class.reveal.none") : right ? `✓ ${say("class.reveal.right")}` : `✗ ${say("class.reveal.wrong")}`;
   const parts = [heading(verdict), el("p", { class: "cr-truth", text: `${say("class.truth")}: ${choice(reveal.truth)}` })];
   parts.push(picture());
-  if (reveal.network?.map) {
-    const seen = new Pane({ label: say("class.picture.map"), caption: say("class.map", { label: choice(reveal.network.choice) }) });
+  const evidence = reveal.network?.evidence;
+  if (evidence) {
+    const seen = new Pane({ label: say("class.picture.map"), caption: say("class.map", { label: mapped(reveal.network, view.classes) }) });
     seen.show(view.picture);
-    seen.layer(reveal.network.map, reveal.network.reference, "cividis");
+    seen.layer(evidence.values, evidence.reference, "cividis");
     seen.mark(answer?.mark);
     parts.push(seen.element);
   }

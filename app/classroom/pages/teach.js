@@ -2,7 +2,7 @@
 
 import { save } from "../../viewer/save.js";
 import { histogram, results } from "./figures.js";
-import { begin, button, el, language, recall, redraw, remember, say, sentence, term } from "./page.js";
+import { begin, button, el, language, questionOf, recall, redraw, remember, say, sentence, term } from "./page.js";
 import { ask, Room, secondsLeft } from "./room.js";
 import { joinLink, qrCode, takeStep } from "./teaching.js";
 
@@ -143,7 +143,7 @@ function lead() {
 function current() {
   if (view.state === "ended") return el("section", { class: "cr-card" }, results(view));
   if (!view.histogram) return "";
-  return el("section", { class: "cr-card" }, el("h2", { text: view.question ? term(view.question) : say("class.question") }), histogram(view));
+  return el("section", { class: "cr-card" }, el("h2", { text: questionOf(view) }), histogram(view));
 }
 
 function invitation() {
