@@ -44,13 +44,14 @@ class Texts:
     def say(self, message: str) -> str:
         """A warning or an error's message in this language, where the file has it; else as it is.
 
-        What fills a message keeps its order and is looked up as a term: an object's kind is, a number is not.
+        What fills a message keeps its order and is itself said in this language, or looked up as a term: a case's
+        fault and an object's kind are, a number is not.
         """
         if message in self._said:
             return self._said[message]
         for pattern, text in self._filled:
             if found := pattern.fullmatch(message):
-                return text.format(*map(self.term, found.groups()))
+                return text.format(*(self.term(self.say(part)) for part in found.groups()))
         return message
 
 

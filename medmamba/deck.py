@@ -135,7 +135,7 @@ def _from_json(files: Files) -> Deck:
         raise DeckError("deck.json is not JSON. Check its commas, quotes and brackets.") from None
     fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
     if fault is not None:
-        raise DeckError(_sentence(fault))
+        raise _error(fault)
     cases = []
     for number, case in enumerate(entry["cases"], 1):
         path = PurePosixPath(case["picture"])
@@ -174,29 +174,36 @@ def _of_checkpoints(task: str, missing_ok: bool = False) -> Classes:
     raise DeckError("deck.json lists no classes, and no checkpoint has a task of that name with classes.")
 
 
-def _sentence(fault: jsonschema.ValidationError) -> str:
+def _error(fault: jsonschema.ValidationError) -> DeckError:
     """What the schema misses, without the value that is there: it may be a name."""
     path = list(fault.absolute_path)
-    where = "deck.json"
     if path[:1] == ["cases"] and len(path) > 1:
-        where, path = f"Case {int(path[1]) + 1}", path[2:]
-    field = ".".join(str(part) for part in path)
-    subject = f"{where}: {field}" if field else f"{where}: it"
-    allowed = fault.validator_value
+        number = int(path[1]) + 1
+        return DeckError(f"Case {number}: {_missed(fault, path[2:])}")
+    return DeckError(f"deck.json: {_missed(fault, path)}")
+
+
+def _missed(fault: jsonschema.ValidationError, path: list[str | int]) -> str:
+    field, limit = ".".join(map(str, path)), fault.validator_value
     if fault.validator == "additionalProperties":
-        return f"{subject} has a field that is not known; known are {', '.join(fault.schema['properties'])}."
+        known = ", ".join(fault.schema["properties"])
+        return f"There is a field that is not known; known are {known}."
     if fault.validator == "required":
-        missing = [name for name in allowed if name not in fault.instance]
-        return f"{subject} lacks {', '.join(missing)}."
+        missing = ", ".join(name for name in limit if name not in fault.instance)
+        return f"Missing: {missing}."
     if fault.validator == "type":
-        return f"{subject} is not of the right kind: {allowed} is expected."
-    limits = {
-        "minLength": "is too short",
-        "maxLength": "is longer than {} characters",
-        "pattern": "is not like en or de",
-    }
-    limits |= {"minItems": "has fewer than {} entries", "maxItems": "has more than {} entries"}
-    return f"{subject} {limits[str(fault.validator)].format(allowed)}."
+        return (
+            f"The field {field} is not of the right kind: {limit} is expected." if field else f"Expected here: {limit}."
+        )
+    if fault.validator == "maxLength":
+        return f"The field {field} is longer than {limit} characters."
+    if fault.validator == "minItems":
+        return f"The field {field} has fewer than {limit} entries."
+    if fault.validator == "maxItems":
+        return f"The field {field} has more than {limit} entries."
+    return (
+        f"The field {field} is empty." if fault.validator == "minLength" else f"The field {field} is not like en or de."
+    )
 
 
 def _to_json(deck: Deck, names: list[str]) -> bytes:
@@ -212,7 +219,7 @@ def _to_json(deck: Deck, names: list[str]) -> bytes:
     }
     fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
     if fault is not None:
-        raise DeckError(_sentence(fault))
+        raise _error(fault)
     return (json.dumps(entry, indent=1, ensure_ascii=False) + "\n").encode()
 
 

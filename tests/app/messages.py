@@ -10,18 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("archive", "checkpoints", "classifier", "network", "official", "resnet", "saliency", "tasks", "variants")
+MODULES = (
+    *("archive", "bundle", "checkpoints", "classifier", "deck", "deck_build", "network", "official", "resnet"),
+    *("saliency", "tasks", "variants"),
+)
 FOR_THE_TERMINAL = (
-    "api",
-    "check_space",
-    "cli",
-    "ledger",
-    "logins",
-    "main",
-    "probe",
-    "probe_checks",
-    "serving",
-    "settings",
+    *("api", "check_space", "cli", "ledger", "logins", "main", "probe", "probe_checks", "serving", "settings"),
 )
 SPEAKERS = (
     *sorted(set(ROOT.glob("medmamba/images/*.py")) - {ROOT / f"medmamba/images/{n}.py" for n in ("fuzz", "formats")}),
@@ -31,7 +25,7 @@ SPEAKERS = (
 )
 LOGS = {"error", "warning", "write"}
 OPERATOR = "MEDMAMBA_"  # what is said of a setting is for the terminal
-ERRORS = {"ImageError", "RequestError", "CheckpointError", "BackendUnavailable"}
+ERRORS = {"ImageError", "RequestError", "CheckpointError", "BackendUnavailable", "DeckError"}
 
 
 class Module:

@@ -65,6 +65,9 @@ def test_what_fills_a_message_is_translated_where_it_is_a_word():
     assert say("This DICOM file is a segmentation (SEG), not a picture to classify.") == (
         "Diese DICOM-Datei ist eine Segmentierung (SEG), kein Bild zum Klassifizieren."
     )
+    assert say("Case 3: The field truth is longer than 80 characters.") == (
+        "Fall 3: Das Feld truth ist länger als 80 Zeichen."
+    )
     assert say("Nobody wrote this.") == "Nobody wrote this."
     assert texts_for("en").say("Frame 1 of 3.") == "Frame 1 of 3."
 
