@@ -161,7 +161,7 @@ def test_whether_the_network_should_answer_is_a_question_for_a_room(seat, tmp_pa
     phone = seat(f"#{code}", locale="de-DE", **PHONE)
     join(phone, "Ann")
     step(control, "start")
-    expect(phone.locator(".cr-choice legend")).to_have_text("Soll das Netz hier antworten?")
+    expect(phone.locator(".cr-choice legend")).to_have_text("Ist das eine Bildart, die das Netz gelernt hat?")
     answer(phone, "Something else")
     step(control, "close")
     expect(control.locator(".mm-note", has_text="1 of 1")).to_be_visible()
