@@ -7,14 +7,14 @@ one and computes the same function:
                      convolution and so cannot be folded, becomes one multiply-add that also copies its half out
     layer norms      affine part folded into the linear layer that follows
     channel shuffle  gone: the residual stream is stored in an order in which both the halves that a block reads and
-    those
-                     that it writes are slices, and the weights are permuted to match
+                     those that it writes are slices, and the weights are permuted to match
     SS2D             its entry is two products with contiguous results, so that the depthwise convolution finds its
-    input
-                     channels-last and dense; delta is made inside the scan from its low-rank factors
+                     input channels-last and dense; delta is made inside the scan from its low-rank factors
+    products         through oneDNN with weights laid out beforehand; SiLU and ReLU on the way (``onednn``)
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any, TypeGuard, cast
 
 import torch
@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from medmamba.model import MedMamba, MedMambaConfig, PatchMerging, SSConvSSM
 from medmamba.network import Network
+from medmamba.onednn import Convolution
 from medmamba.scan import cpu
 from medmamba.ss2d import DIRECTIONS, SS2D
 
@@ -36,10 +37,10 @@ class InferenceForm:
         self.source = model
         orders = [_storage_order(width) for width in model.config.widths]
         embedding = model.patch_embedding
-        self.patch_weight = embedding.proj.weight.detach().contiguous(memory_format=torch.channels_last)
-        self.patch_bias = cast(Tensor, embedding.proj.bias).detach()
-        self.patch_norm = (embedding.norm.weight.detach(), embedding.norm.bias.detach())
-        self.enter = orders[0]
+        first = orders[0]
+        self.patch_weight = embedding.proj.weight.detach()[first].contiguous(memory_format=torch.channels_last)
+        self.patch_bias = cast(Tensor, embedding.proj.bias).detach()[first]
+        self.patch_norm = (embedding.norm.weight.detach()[first], embedding.norm.bias.detach()[first])
         self.blocks = [
             [_Block(cast(SSConvSSM, block), order) for block in stage.blocks]
             for stage, order in zip(model.stage_list, orders, strict=True)
@@ -63,21 +64,13 @@ class InferenceForm:
     @torch.inference_mode()
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """As ``MedMamba.pyramid``."""
-        self.source.check_size(x)
-        grid = F.conv2d(x, self.patch_weight, self.patch_bias, stride=4).permute(0, 2, 3, 1)
-        grid = F.layer_norm(grid, grid.shape[-1:], *self.patch_norm)[..., self.enter]
-        grids = []
-        for stage, blocks in enumerate(self.blocks):
-            for block in blocks:
-                block.add_to(grid)
-            grids.append(grid[..., self.leave[stage]])
-            if stage < len(self.mergings):
-                grid = self.mergings[stage](grid)
-        return grids
+        return [grid[..., leave] for grid, leave in zip(self._stages(x), self.leave, strict=True)]
 
+    @torch.inference_mode()
     def features(self, x: Tensor) -> Tensor:
         """As ``MedMamba.features``."""
-        return self.pyramid(x)[-1]
+        *_, last = self._stages(x)
+        return last[..., self.leave[-1]]
 
     def head(self, features: Tensor) -> Tensor:
         """As ``MedMamba.head``."""
@@ -87,6 +80,18 @@ class InferenceForm:
     def __call__(self, x: Tensor) -> Tensor:
         """As ``MedMamba.forward``."""
         return self.head(self.features(x))
+
+    def _stages(self, x: Tensor) -> Iterator[Tensor]:
+        """The grids behind the stages, channels in their order of storage."""
+        self.source.check_size(x)
+        grid = F.conv2d(x, self.patch_weight, self.patch_bias, stride=4).permute(0, 2, 3, 1)
+        grid = F.layer_norm(grid, grid.shape[-1:], *self.patch_norm)
+        for stage, blocks in enumerate(self.blocks):
+            if stage:
+                grid = self.mergings[stage - 1](grid)
+            for block in blocks:
+                block.add_to(grid)
+            yield grid
 
 
 def _storage_order(width: int) -> Tensor:
@@ -109,10 +114,10 @@ class _Block:
         entry, first, norm_1, _, second, norm_2, _, last, _ = cast(Any, block.conv)
         self.entry_scale, self.entry_shift = (t[reads_left] for t in _affine(entry))
         self.convolutions = [
-            _folded(first.weight[:, reads_left], first.bias, norm_1),
-            _folded(second.weight, second.bias, norm_2),
+            Convolution(*_folded(first.weight[:, reads_left], first.bias, norm_1), "relu"),
+            Convolution(*_folded(second.weight, second.bias, norm_2), "relu"),
+            Convolution(last.weight[even], last.bias[even], "relu"),
         ]
-        self.mix_weight, self.mix_bias = last.weight.detach()[even, :, 0, 0].contiguous(), last.bias.detach()[even]
         self.scanned = _Scanned(block.ss2d, block.norm, reads_right, odd)
 
     def add_to(self, grid: Tensor) -> None:
@@ -120,10 +125,9 @@ class _Block:
         half = grid.shape[-1] // 2
         quarter = half // 2
         left, right = grid[..., :half], grid[..., half:]
-        local = torch.addcmul(self.entry_shift, left, self.entry_scale).permute(0, 3, 1, 2)
-        for weight, bias in self.convolutions:
-            local = _convolve(local, weight, bias).relu_()
-        local = F.linear(local.permute(0, 2, 3, 1), self.mix_weight, self.mix_bias).relu_()
+        local = torch.addcmul(self.entry_shift, left, self.entry_scale)
+        for convolution in self.convolutions:
+            local = convolution(local)
         scanned = self.scanned(right)
         grid[..., quarter : quarter + half] += local
         grid[..., :quarter] += scanned[..., :quarter]
@@ -137,51 +141,43 @@ class _Scanned:
         entry = ss2d.in_proj.weight.detach()
         weight = (entry * norm.weight.detach())[:, reads]
         bias = entry @ norm.bias.detach()
-        self.x_weight, self.z_weight = (w.contiguous() for w in weight.chunk(2))
-        self.x_bias, self.z_bias = (b.contiguous() for b in bias.chunk(2))
-        self.conv_weight = ss2d.conv.weight.detach()
-        self.conv_bias = cast(Tensor, ss2d.conv.bias).detach()
-        self.x_proj = ss2d.x_proj_weight.detach().flatten(0, 1)
+        (x_weight, z_weight), (x_bias, z_bias) = weight.chunk(2), bias.chunk(2)
+        self.x_entry, self.gate = Convolution(x_weight, x_bias), Convolution(z_weight, z_bias, "swish")
+        self.conv = Convolution(ss2d.conv.weight, ss2d.conv.bias, "swish")
+        self.x_proj = Convolution(ss2d.x_proj_weight.flatten(0, 1), None)
         self.dt_weight = ss2d.dt_proj_weight.detach().mT.contiguous()  # (K, rank, channels)
         self.sizes = [ss2d.dt_rank, ss2d.d_state, ss2d.d_state]
         self.A = (-torch.exp(ss2d.A_log.detach()) * math.log2(math.e)).mT.contiguous()  # (K, N, channels)
         self.D, self.dt_bias = ss2d.D.detach(), ss2d.dt_proj_bias.detach()
         self.norm_weight, self.norm_bias = ss2d.out_norm.weight.detach(), ss2d.out_norm.bias.detach()
-        self.out_weight = ss2d.out_proj.weight.detach()[writes].contiguous()
+        self.out = Convolution(ss2d.out_proj.weight[writes], None)
 
     def __call__(self, grid: Tensor) -> Tensor:
         normal = F.layer_norm(grid, grid.shape[-1:])
-        x = F.linear(normal, self.x_weight, self.x_bias).permute(0, 3, 1, 2)
-        x = F.silu(_convolve(x, self.conv_weight, self.conv_bias), inplace=True).permute(0, 2, 3, 1)
-        projected = F.linear(x, self.x_proj).unflatten(-1, (DIRECTIONS, -1))
+        x = self.conv(self.x_entry(normal))
+        projected = self.x_proj(x).unflatten(-1, (DIRECTIONS, -1))
         rows, B, C = projected.split(self.sizes, dim=-1)
         y = cpu.cross_scan_from_factors(x, rows, self.dt_weight, self.A, B, C, self.D, self.dt_bias)
-        gate = F.silu(F.linear(normal, self.z_weight, self.z_bias), inplace=True)
-        return F.linear(F.layer_norm(y, y.shape[-1:], self.norm_weight, self.norm_bias).mul_(gate), self.out_weight)
+        y = F.layer_norm(y, y.shape[-1:], self.norm_weight, self.norm_bias)
+        return self.out(y.mul_(self.gate(normal)))
 
 
 class _Merging:
     def __init__(self, merging: PatchMerging, before: Tensor, after: Tensor) -> None:
         corners = torch.cat([before + corner * len(before) for corner in range(4)])
         weight = merging.reduction.weight.detach()
-        self.weight = (weight * merging.norm.weight.detach())[:, corners][after].contiguous()
-        self.bias = (weight @ merging.norm.bias.detach())[after].contiguous()
+        bias = weight @ merging.norm.bias.detach()
+        self.reduction = Convolution((weight * merging.norm.weight.detach())[:, corners][after], bias[after])
 
     def __call__(self, grid: Tensor) -> Tensor:
         merged = PatchMerging.gather(grid)
-        return F.linear(F.layer_norm(merged, merged.shape[-1:]), self.weight, self.bias)
-
-
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """A 3 x 3 convolution, padded. torch would take a slow route of its own for small inputs, so oneDNN is named."""
-    return torch.mkldnn_convolution(x, weight, bias, (1, 1), (1, 1), (1, 1), x.shape[1] // weight.shape[1])
+        return self.reduction(F.layer_norm(merged, merged.shape[-1:]))
 
 
 def _folded(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """A convolution's weight and bias with the batch norm behind it multiplied in."""
     scale, shift = _affine(norm)
-    folded = (weight.detach() * scale[:, None, None, None]).contiguous(memory_format=torch.channels_last)
-    return folded, bias.detach() * scale + shift
+    return weight.detach() * scale[:, None, None, None], bias.detach() * scale + shift
 
 
 def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

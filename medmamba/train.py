@@ -113,6 +113,7 @@ def train(config: TrainConfig) -> Path:
     torch.manual_seed(config.seed)
     tasks = read_tasks(config.tasks)
     layout = layout_of(tasks)
+    config.out.mkdir(parents=True, exist_ok=True)
     cache = config.out / "squares"
     side = round(config.size * MARGIN) if config.augment == "recipe" else config.size
     pool = _Pool(tasks, [load_split(config.data, task, "train", side, cache) for task in tasks])

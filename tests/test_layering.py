@@ -16,7 +16,7 @@ medmamba.scan.kernel_cache medmamba.scan.reference medmamba.scan.threads
 medmamba.scan.chunked medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.triton_gpu
 medmamba.scan
 medmamba.ss2d
-medmamba.network
+medmamba.network medmamba.onednn
 medmamba.model medmamba.resnet
 medmamba.inference medmamba.variants
 

@@ -1,0 +1,61 @@
+"""Convolutions on a CPU through oneDNN, their weights laid out beforehand and their activation computed on the way.
+
+torch's public operators bring a weight into oneDNN's order at every call, which at batch 1 costs as much as the product
+where weights are large and grids small, and make a pass over memory of every activation. The operators used here are
+those that torch.compile's own CPU backend calls; they are not documented, so a torch without them, or without oneDNN,
+gets the public ones.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Activation = Literal["none", "relu", "swish"]
+
+
+def _has_operators() -> bool:
+    names = ("_reorder_convolution_weight", "_convolution_pointwise")
+    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
+
+
+PREPACKS = _has_operators()
+
+
+class Convolution:
+    """A convolution of stride 1 that keeps the grid's size, with an activation, for inference in float32.
+
+    A linear map of the channels is one whose kernel is 1 x 1. Calls with grids of one size after another are fast;
+    with another size than the last call's, the weight is laid out anew.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, activation: Activation = "none") -> None:
+        """weight: (out, in / groups, k, k), k odd, or (out, in)."""
+        weight = weight.detach() if weight.ndim == 4 else weight.detach()[:, :, None, None]
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias = None if bias is None else bias.detach()
+        self.activation = activation
+        self.padding = weight.shape[-1] // 2
+        self._packed: tuple[tuple[int, ...], Tensor] | None = None
+
+    def __call__(self, grid: Tensor) -> Tensor:
+        """(batch, H, W, in), dense -> (batch, H, W, out), dense."""
+        x = grid.permute(0, 3, 1, 2)
+        groups = x.shape[1] // self.weight.shape[1]
+        if not PREPACKS:
+            return self._publicly(x, groups).permute(0, 2, 3, 1)
+        settings = [self.padding] * 2, [1, 1], [1, 1], groups
+        packed = self._packed
+        if packed is None or packed[0] != x.shape[2:]:
+            # The best order depends on the size of the grid, not on the batch. A wrong one made it 60 times slower.
+            laid_out = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *settings, list(x.shape))
+            self._packed = packed = x.shape[2:], laid_out
+        y = torch.ops.mkldnn._convolution_pointwise(x, packed[1], self.bias, *settings, self.activation, [], "")
+        return y.permute(0, 2, 3, 1)
+
+    def _publicly(self, x: Tensor, groups: int) -> Tensor:
+        y = F.conv2d(x, self.weight, self.bias, padding=self.padding, groups=groups)
+        if self.activation == "relu":
+            return y.relu_()
+        return F.silu(y, inplace=True) if self.activation == "swish" else y

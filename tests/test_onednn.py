@@ -1,0 +1,47 @@
+"""Convolutions through oneDNN against torch's public ones, for both routes and for grids whose size changes."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from medmamba import onednn
+from medmamba.onednn import Convolution
+
+ACTIVATIONS = {"none": lambda y: y, "relu": torch.relu, "swish": F.silu}
+
+
+@pytest.fixture(params=["prepacked", "public"])
+def route(request, monkeypatch):
+    if request.param == "prepacked" and not onednn.PREPACKS:
+        pytest.skip("this torch comes without oneDNN's operators")
+    monkeypatch.setattr(onednn, "PREPACKS", request.param == "prepacked")
+
+
+@pytest.mark.usefixtures("route")
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("shape", "groups"), [((24, 16, 3, 3), 1), ((16, 1, 3, 3), 16), ((40, 16), 1)])
+def test_it_is_the_convolution_and_its_activation(shape, groups, activation):
+    torch.manual_seed(0)
+    weight, bias = torch.randn(shape), torch.randn(shape[0])
+    with torch.inference_mode():
+        convolution = Convolution(weight, bias, activation)
+        for size in ((7, 5), (14, 14), (7, 5)):  # back and forth, as one network meets pictures of several sizes
+            grid = torch.randn(2, *size, 16)
+            kernel = weight if weight.ndim == 4 else weight[:, :, None, None]
+            expected = F.conv2d(
+                grid.permute(0, 3, 1, 2).double(),
+                kernel.double(),
+                bias.double(),
+                padding=kernel.shape[-1] // 2,
+                groups=groups,
+            )
+            expected = ACTIVATIONS[activation](expected).permute(0, 2, 3, 1).float()
+            torch.testing.assert_close(convolution(grid), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("route")
+def test_without_a_bias_it_is_linear():
+    with torch.inference_mode():
+        convolution, grid = Convolution(torch.randn(8, 4), None), torch.randn(1, 3, 3, 4)
+        torch.testing.assert_close(convolution(2 * grid), 2 * convolution(grid))
+        assert convolution(torch.zeros(1, 3, 3, 4)).abs().max() == 0
