@@ -28,13 +28,14 @@ from tqdm import tqdm
 from medmamba import checkpoints, metrics, protocols
 from medmamba.augment import Augmenter
 from medmamba.data import Split, load_split
-from medmamba.errors import CheckpointError, DataError
+from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.network import Network
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout, Task
 from medmamba.variants import build, config_of
 
 Phase = dict[str, Any]  # one run behind some weights, as it stands on a card
+NORMS = ("batch", "frozen")
 MARGIN = 1.25  # training squares are kept this much larger than the network's input, for zoom and rotation
 
 
@@ -57,6 +58,7 @@ class TrainConfig:
     schedule: str = "cosine"  # or steps, constant: see ``protocols``
     augment: str = "recipe"  # what the tasks allow; or none, crop-flip
     drop_path: float = 0.1
+    norms: str = "batch"  # statistics of batch norms while training: the batch's, or frozen: those of start_from
     label_smoothing: float = 0.05
     balance: float = 0.5  # power of the size of a task or class in its share of the batches: 0 equal, 1 natural
     emphasis: str = ""  # factors on the shares of single tasks, as "covid-ct=1.6,kidney-ct=0.5"
@@ -130,6 +132,7 @@ def train(config: TrainConfig) -> Path:
     if config.start_from:
         weights, earlier = starting_point(config.start_from, layout)
         checkpoints.load_strictly(model, weights)
+    set_norms(model, config)
     averaged = AveragedModel(model, multi_avg_fn=_moving_average(config.average), use_buffers=True)
     average = cast(Network, averaged.module)
     groups = _decay_groups(model, config.weight_decay)
@@ -227,6 +230,22 @@ def phases(best: dict[str, Any]) -> list[Phase]:
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 itself; a CPU that has to emulate it trains ten times slower for it."""
     return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # newer torch: get_capabilities()
+
+
+def set_norms(model: nn.Module, config: TrainConfig) -> None:
+    """Let batch norms use and keep the statistics that they have if they are to be frozen; scale and shift still learn.
+
+    A small batch of many tasks has statistics of its own: what a CT slice looks like to the network then depends on how
+    many bright stains came with it, and never is what it will be in use.
+
+    Raises:
+        RequestError: there is no such setting, or nothing to start from, whose statistics could be kept.
+    """
+    if config.norms not in NORMS or (config.norms == "frozen" and config.start_from is None):
+        raise RequestError("--norms is batch or frozen, and frozen needs weights to --start-from.")
+    for module in model.modules():
+        if config.norms == "frozen" and isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 class Objective:

@@ -186,6 +186,23 @@ def test_a_run_may_start_from_another(run):
     assert "--learning-rate 0.0" in behind[1]["settings"]
 
 
+@pytest.mark.parametrize("norms", ["batch", "frozen"])
+def test_frozen_norms_keep_their_statistics_and_learn_their_scale(run, norms):
+    first = run("first")
+    second = run("second", start_from=first / "best.pt", norms=norms)
+    start, end = weights(first, name="best.pt"), weights(second)
+    statistics = [name for name in start if name.endswith(("running_mean", "running_var"))]
+    assert all(torch.equal(start[name], end[name]) for name in statistics) == (norms == "frozen")
+    scales = [name.replace("running_mean", "weight") for name in statistics if name.endswith("running_mean")]
+    assert not any(torch.equal(start[name], end[name]) for name in scales)
+
+
+@pytest.mark.parametrize("norms", ["frozen", "group"])
+def test_norms_without_statistics_to_keep_and_of_other_names_are_refused(run, norms):
+    with pytest.raises(RequestError, match="--norms is batch or frozen, and frozen needs weights to --start-from"):
+        run(norms=norms)
+
+
 @pytest.fixture
 def checkpoint(recipe, tmp_path):
     """A checkpoint's folder with random weights for the recipe's tasks, or for other ones."""
