@@ -19,6 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
 from app import surface
+from app.engine import FULL
 from app.texts import texts_for
 
 Scope = MutableMapping[str, Any]
@@ -29,7 +30,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TOO_LARGE = "What was sent is too large. Export one picture or fewer frames of it."
 TOO_SLOW = "The file came too slowly. Try again where the network is better."
-FULL = "The server is full at the moment. Try again in a minute."
 SILENT_SECONDS, WHOLE_SECONDS = 20.0, 300.0  # how long a body may pause, and take
 READING = {"GET", "HEAD", "OPTIONS"}
 INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)

@@ -54,7 +54,7 @@ medmamba.import_weights medmamba.info medmamba.publish medmamba.robustness medma
 medmamba.cli
 medmamba.__main__
 
-app.frames app.logs app.plots app.probe_checks app.settings app.store app.surface app.texts app.theme
+app.engine app.frames app.logs app.plots app.probe_checks app.settings app.store app.surface app.texts app.theme
 app.check_space app.examples app.gate app.logins app.probe app.service
 app.present
 app.opinion

@@ -22,7 +22,7 @@ def test_the_page_and_the_classifier_agree_exactly(service, checkpoint_root, png
 def test_another_task_is_answered_without_another_pass(service, png, monkeypatch):
     token = service.hold(png())
     first = service.classify(Question(token))
-    monkeypatch.setattr(Classifier, "answer", lambda *_: pytest.fail("a second pass"))
+    monkeypatch.setattr(Classifier, "answer_batch", lambda *_: pytest.fail("a second pass"))
     second = service.classify(Question(token, task="blood-cells"))
     assert (second.answer.task, second.answer.chosen_by) == ("blood-cells", "user")
     assert service.classify(Question(token)).answer is first.answer
