@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import os
-import shutil
-import stat
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
@@ -26,13 +24,13 @@ from app.ledger import Ledger
 from app.logins import Logins
 from app.neutral import NeutralNames
 from app.proxies import Proxies
-from app.routes import VIEWER, add_routes, refused
+from app.routes import VIEWER, add_routes, misshapen, refused
 from app.service import Service
 from app.settings import MEGABYTE, Settings
 from app.store import PictureStore
 from app.tutor import Tutor
+from app.uploads import keep_swept, private_folder
 from medmamba import lessons
-from medmamba.errors import MedMambaError
 
 QUIZ_SECONDS = 3600.0  # an untouched quiz stays so long: a student may think
 ROOT = Path(__file__).parents[1]
@@ -89,7 +87,8 @@ def build_server(settings: Settings, service: Service) -> Application:
     """
     gallery = Gallery(gather(settings.examples))
     logins = None if settings.logins is None else Logins(settings.logins)
-    os.environ["GRADIO_TEMP_DIR"] = str(private_folder(settings.port))
+    folder = private_folder(settings.port)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
 
@@ -100,9 +99,10 @@ def build_server(settings: Settings, service: Service) -> Application:
         return logins is not None and await run_in_threadpool(logins, name, password)
 
     desk = build_desk(settings, service)
-    server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None, lifespan=attended(desk))
+    server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None, lifespan=attended(desk, folder))
     server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
     server.add_exception_handler(Refusal, refused)
+    server.add_exception_handler(RequestValidationError, misshapen)
     add_routes(server, service, gallery, settings.upload_bytes)
     add_classroom(server, desk)
     tutor = Tutor(service, settings.held_bytes // 2, QUIZ_SECONDS)
@@ -131,7 +131,9 @@ def build_server(settings: Settings, service: Service) -> Application:
         mcp_server=False,
         blocked_paths=[str(ROOT)],
     )
-    return Application(settings, service, server, cast(Mount, server.routes[-1]).app)
+    inner = cast(FastAPI, cast(Mount, server.routes[-1]).app)
+    inner.add_exception_handler(RequestValidationError, misshapen)
+    return Application(settings, service, server, inner)
 
 
 def build_desk(settings: Settings, service: Service) -> Desk:
@@ -144,15 +146,17 @@ def build_desk(settings: Settings, service: Service) -> Desk:
     return Desk(store, service, settings.room_hours, decks=lessons.decks)
 
 
-def attended(desk: Desk) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
-    """The server's lifespan: the rooms' background thread runs as long as it does."""
+def attended(desk: Desk, folder: Path) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    """The server's lifespan: the rooms' background thread runs as long as it does, and Gradio's folder is swept."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         desk.attendant.start()
+        sweeping = asyncio.create_task(keep_swept(folder))
         try:
             yield
         finally:
+            sweeping.cancel()
             await run_in_threadpool(desk.attendant.stop)
             desk.store.close()
 
@@ -162,22 +166,3 @@ def attended(desk: Desk) -> Callable[[FastAPI], contextlib.AbstractAsyncContextM
 def head() -> str:
     """The page's look; loaded after Gradio's, which it overrules."""
     return "".join(f'<link rel="stylesheet" href="viewer/{path.name}">' for path in sorted(VIEWER.glob("*.css")))
-
-
-def temporary_folder(port: int) -> Path:
-    """Where Gradio's files are as long as a server runs on a port."""
-    return Path(tempfile.gettempdir()) / f"medmamba-{os.getuid() if hasattr(os, 'getuid') else 'user'}-{port}"
-
-
-def private_folder(port: int) -> Path:
-    """An empty folder for Gradio's files that only this user may enter; what an earlier server left is swept away.
-
-    Raises:
-        MedMambaError: the folder belongs to somebody else.
-    """
-    folder = temporary_folder(port)
-    if folder.is_symlink() or (folder.exists() and hasattr(os, "getuid") and folder.stat().st_uid != os.getuid()):
-        raise MedMambaError("The folder for temporary files belongs to somebody else; set TMPDIR to another place.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=stat.S_IRWXU)
-    return folder

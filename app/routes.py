@@ -113,5 +113,10 @@ def refused(request: Request, error: Exception) -> Response:
     return _sentence(detail, status, request.headers.get("accept-language", "")[:100])
 
 
+def misshapen(request: Request, _: Exception) -> Response:
+    """What becomes of a request that lacks a field, say; FastAPI's own answer would repeat what was sent."""
+    return _sentence("The request is not of the expected form.", 422, request.headers.get("accept-language", "")[:100])
+
+
 def _sentence(text: str, status: int, language: str) -> PlainTextResponse:
     return PlainTextResponse(texts_for(language).say(text), status_code=status, headers=PRIVATE)

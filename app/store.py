@@ -32,7 +32,8 @@ class Held:
     @property
     def size(self) -> int:
         """Bytes of memory, near enough."""
-        return len(self.data) + sum(image.pixels.nbytes for image in list(self.frames.values()))
+        pixels = sum(image.pixels.nbytes for image in list(self.frames.values()))
+        return len(self.data) + pixels + sum(answer.nbytes for answer in list(self.answers.values()))
 
 
 class PictureStore:

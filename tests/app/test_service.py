@@ -28,6 +28,14 @@ def test_another_task_is_answered_without_another_pass(service, png, monkeypatch
     assert service.classify(Question(token)).answer is first.answer
 
 
+def test_answers_count_among_what_is_held(service, png):
+    token = service.hold(png())
+    service.picture(token)
+    before = service.holdings()[1]
+    answer = service.classify(Question(token)).answer
+    assert service.holdings() == (1, before + answer.nbytes)
+
+
 def test_a_map_and_its_trust(service, png):
     analysis = service.classify(Question(service.hold(png()), task="kidney-ct"))
     map_ = service.evidence(analysis, "cyst")
