@@ -21,6 +21,7 @@ from medmamba.errors import BusyError
 from medmamba.saliency import LAST_STAGE, DeletionScore, EvidenceMap
 
 FULL = "The server is full at the moment. Try again in a minute."
+AT_ONCE = 16  # requests that are worked on: enough to fill the next pass while one runs
 TOGETHER = 8  # pictures in one pass: a quarter less time each than alone, and more add little (docs/log.md)
 R = TypeVar("R")
 

@@ -13,14 +13,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
+from app.admission import Admission
 from app.classroom import tables
 from app.classroom.routes import Desk, add_classroom
 from app.classroom.store import RoomStore
 from app.door import Door, by_cookie, by_header
+from app.engine import AT_ONCE, LocalEngine
 from app.examples import Gallery, gather
 from app.gate import App, Gate, Receive, Refusal, Scope, Send
 from app.learn_routes import learn_routes
 from app.ledger import Ledger
+from app.line import Line
 from app.logins import Logins
 from app.neutral import NeutralNames
 from app.proxies import Proxies
@@ -38,7 +41,9 @@ ROOT = Path(__file__).parents[1]
 
 def build_service(settings: Settings) -> Service:
     """The service behind the page, with nothing loaded yet."""
-    return Service(PictureStore(settings.held_bytes, settings.held_seconds), default=settings.checkpoint)
+    store = PictureStore(settings.held_bytes, settings.held_seconds)
+    engine = LocalEngine(places=AT_ONCE + settings.queue)
+    return Service(store, default=settings.checkpoint, engine=engine, line=Line(settings.queue))
 
 
 class Application:
@@ -49,7 +54,7 @@ class Application:
 
     def __init__(self, settings: Settings, service: Service, server: FastAPI, page: Any) -> None:
         self.service, self.server, self.page = service, server, page
-        inner: App = NeutralNames(server)
+        inner: App = Admission(NeutralNames(server), service.line)
         if settings.logins is not None:
             inner = Door(inner, by_cookie(lambda: page.tokens, page.cookie_id), has_form=True)
         elif settings.login_header:
@@ -108,7 +113,8 @@ def build_server(settings: Settings, service: Service) -> Application:
     tutor = Tutor(service, settings.held_bytes // 2, QUIZ_SECONDS)
     server.include_router(learn_routes(tutor, service, settings.upload_bytes))
     page = build_app(service)
-    page.queue(max_size=settings.queue, default_concurrency_limit=1, api_open=False)
+    # Twice the line: what is asked of pictures that were answered waits there too, and must not crowd out the others.
+    page.queue(max_size=2 * settings.queue, default_concurrency_limit=1, api_open=False)
     gr.mount_gradio_app(
         server,
         page,

@@ -25,15 +25,15 @@ def add_routes(server: FastAPI, service: Service, gallery: Gallery, upload_bytes
     """Puts the routes on the server; Gradio is mounted behind them."""
 
     @server.post("/pictures")
-    async def hold(request: Request, language: Language = "en") -> Response:
-        """The bytes of one file; answers with the token they are held under."""
+    async def hold(request: Request, later: bool = False, language: Language = "en") -> Response:
+        """The bytes of one file, asked about next or ``later``; answers with the token they are held under."""
         data = await request.body()
         if len(data) > upload_bytes:
             sentence = f"The file is larger than {upload_bytes >> 20} MB. Export one picture or fewer frames of it."
             return _sentence(sentence, 413, language)
         if not data:
             return _sentence("The file is empty. Export it again.", 422, language)
-        return PlainTextResponse(service.hold(data), headers=PRIVATE)
+        return PlainTextResponse(service.hold(data) if later else service.take_in(data), headers=PRIVATE)
 
     @server.post("/archives")
     async def unpack(request: Request, language: Language = "en") -> Response:
@@ -84,7 +84,7 @@ def add_routes(server: FastAPI, service: Service, gallery: Gallery, upload_bytes
     def hold_example(number: int, language: Language = "en") -> Response:
         """Holds an example as if it had been sent; answers with its token."""
         try:
-            return PlainTextResponse(service.hold(gallery.data(number)), headers=PRIVATE)
+            return PlainTextResponse(service.take_in(gallery.data(number)), headers=PRIVATE)
         except MedMambaError as error:
             return _sentence(str(error), 404, language)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from app.engine import Engine, LocalEngine
+from app.line import Line
 from app.store import PictureStore
 from medmamba import images, registry, saliency
 from medmamba.checkpoints import Card
@@ -56,14 +57,19 @@ class Analysis:
 class Service:
     """What is behind the page. Safe for threads; a checkpoint is loaded when it is first asked for.
 
-    engine: None for the networks in this process.
+    engine: None for the networks in this process. line: of the pictures that visitors send.
     """
 
     def __init__(
-        self, store: PictureStore, root: Path | None = None, default: str | None = None, engine: Engine | None = None
+        self,
+        store: PictureStore,
+        root: Path | None = None,
+        default: str | None = None,
+        engine: Engine | None = None,
+        line: Line | None = None,
     ) -> None:
         self._store, self._root, self._default = store, root, default
-        self.engine = engine or LocalEngine(root)
+        self.engine, self.line = engine or LocalEngine(root), line or Line()
         self.is_warm = False
 
     def models(self) -> dict[str, Card | CheckpointError]:
@@ -91,6 +97,12 @@ class Service:
         """Keep a file in memory for a while; returns its token."""
         return self._store.put(data)
 
+    def take_in(self, data: bytes) -> str:
+        """``hold`` a picture that its visitor asks about next: it stands in the line until it has been answered."""
+        token = self.hold(data)
+        self.line.join(token)
+        return token
+
     def file(self, token: str) -> bytes:
         """The bytes of a held file.
 
@@ -106,6 +118,7 @@ class Service:
     def drop(self, token: str) -> None:
         """Forget a file at once."""
         self._store.drop(token)
+        self.line.leave(token)
 
     def picture(self, token: str, frame: int = 0) -> MedicalImage:
         """A frame of a held file.
@@ -122,18 +135,10 @@ class Service:
         Raises:
             RequestError, ImageError, CheckpointError, BusyError: with a sentence for the screen.
         """
-        name = self._named(question.checkpoint)
-        image = self.picture(question.token, question.frame)
-        card = self.engine.card(name)
-        held = self._store.get(question.token)
-        key = (card.sha256, question.frame)
-        started = time.perf_counter()
-        with held.lock:
-            known = held.answers.get(key)
-            if known is None:
-                known = held.answers[key] = self.engine.answer(name, image.display(), _first_task(card, question))
-        answer = self.engine.reanswer(name, known, question.task) if question.task else known
-        return Analysis(question, image, name, card, answer, time.perf_counter() - started)
+        try:
+            return self._classify(question)
+        finally:
+            self.line.leave(question.token)
 
     def evidence(
         self, analysis: Analysis, class_name: str, method: str = "grad-cam", stage: int = saliency.LAST_STAGE
@@ -156,6 +161,20 @@ class Service:
     def trust(self, analysis: Analysis, evidence: EvidenceMap) -> DeletionScore:
         """How the class's probability falls when the marked tenth is blurred, against random tenths."""
         return self.engine.deletion_score(analysis.checkpoint, analysis.answer, evidence)
+
+    def _classify(self, question: Question) -> Analysis:
+        name = self._named(question.checkpoint)
+        image = self.picture(question.token, question.frame)
+        card = self.engine.card(name)
+        held = self._store.get(question.token)
+        key = (card.sha256, question.frame)
+        started = time.perf_counter()
+        with held.lock:
+            known = held.answers.get(key)
+            if known is None:
+                known = held.answers[key] = self.engine.answer(name, image.display(), _first_task(card, question))
+        answer = self.engine.reanswer(name, known, question.task) if question.task else known
+        return Analysis(question, image, name, card, answer, time.perf_counter() - started)
 
     def _named(self, checkpoint: str | None) -> str:
         usable = self.usable()
