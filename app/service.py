@@ -173,6 +173,7 @@ class Service:
             known = held.answers.get(key)
             if known is None:
                 known = held.answers[key] = self.engine.answer(name, image.display(), _first_task(card, question))
+                held.weigh()
         answer = self.engine.reanswer(name, known, question.task) if question.task else known
         return Analysis(question, image, name, card, answer, time.perf_counter() - started)
 

@@ -24,16 +24,16 @@ class Held:
     """One visitor's file: its bytes, its last decoded frames, and the answers already given for them."""
 
     data: bytes
+    size: int  # bytes of memory, near enough
     frames: "OrderedDict[int, MedicalImage]" = field(default_factory=OrderedDict)
     answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
     touched: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
-    def size(self) -> int:
-        """Bytes of memory, near enough."""
-        pixels = sum(image.pixels.nbytes for image in list(self.frames.values()))
-        return len(self.data) + pixels + sum(answer.nbytes for answer in list(self.answers.values()))
+    def weigh(self) -> None:
+        """Brings the size up to date, after a frame or an answer has come; under the lock."""
+        pixels = sum(image.pixels.nbytes for image in self.frames.values())
+        self.size = len(self.data) + pixels + sum(answer.nbytes for answer in self.answers.values())
 
 
 class PictureStore:
@@ -48,7 +48,7 @@ class PictureStore:
         """Hold a file; returns its token."""
         token = secrets.token_urlsafe(16)
         with self._lock:
-            self._held[token] = Held(data, touched=self._clock())
+            self._held[token] = Held(data, len(data), touched=self._clock())
             self._make_room()
         return token
 
@@ -59,7 +59,7 @@ class PictureStore:
             RequestError: it is not held, or no longer.
         """
         with self._lock:
-            self._make_room()
+            self._forget_old()
             held = self._held.get(token)
             if held is None:
                 raise RequestError(GONE)
@@ -80,6 +80,9 @@ class PictureStore:
                 held.frames[frame] = images.read(held.data, frame=frame)
                 while len(held.frames) > FRAMES_KEPT:
                     held.frames.popitem(last=False)
+                held.weigh()
+                with self._lock:
+                    self._make_room()
             return held.frames[frame]
 
     def holdings(self) -> tuple[int, int]:
@@ -95,8 +98,12 @@ class PictureStore:
 
     def _make_room(self) -> None:
         """Drops what is too old, then the longest untouched until the rest fits; the newest always stays."""
+        self._forget_old()
+        too_much = sum(held.size for held in self._held.values()) - self._max_bytes
+        while len(self._held) > 1 and too_much > 0:
+            too_much -= self._held.popitem(last=False)[1].size
+
+    def _forget_old(self) -> None:
         oldest = self._clock() - self._max_seconds
-        for token in [token for token, held in self._held.items() if held.touched < oldest]:
-            del self._held[token]
-        while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._max_bytes:
+        while self._held and next(iter(self._held.values())).touched < oldest:
             self._held.popitem(last=False)
