@@ -36,6 +36,7 @@ from app.uploads import keep_swept, private_folder
 from medmamba import lessons
 
 QUIZ_SECONDS = 3600.0  # an untouched quiz stays so long: a student may think
+SESSIONS = 300  # of which Gradio keeps a copy of the page's settings, 10,000 by default; the page needs none of it
 ROOT = Path(__file__).parents[1]
 
 
@@ -43,7 +44,9 @@ def build_service(settings: Settings) -> Service:
     """The service behind the page, with nothing loaded yet."""
     store = PictureStore(settings.held_bytes, settings.held_seconds)
     engine = LocalEngine(places=AT_ONCE + settings.queue)
-    return Service(store, default=settings.checkpoint, engine=engine, line=Line(settings.queue))
+    return Service(
+        store, default=settings.checkpoint, engine=engine, line=Line(settings.queue, settings.held_bytes // 2)
+    )
 
 
 class Application:
@@ -113,6 +116,7 @@ def build_server(settings: Settings, service: Service) -> Application:
     tutor = Tutor(service, settings.held_bytes // 2, QUIZ_SECONDS)
     server.include_router(learn_routes(tutor, service, settings.upload_bytes))
     page = build_app(service)
+    page.state_session_capacity = SESSIONS
     # Twice the line: what is asked of pictures that were answered waits there too, and must not crowd out the others.
     page.queue(max_size=2 * settings.queue, default_concurrency_limit=1, api_open=False)
     gr.mount_gradio_app(

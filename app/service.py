@@ -99,8 +99,8 @@ class Service:
 
     def take_in(self, data: bytes) -> str:
         """``hold`` a picture that its visitor asks about next: it stands in the line until it has been answered."""
-        token = self.hold(data)
-        self.line.join(token)
+        token = self._store.put(data, spare=self.line.seconds)
+        self.line.join(token, len(data))
         return token
 
     def file(self, token: str) -> bytes:
@@ -138,6 +138,7 @@ class Service:
         try:
             return self._classify(question)
         finally:
+            self._store.release(question.token)
             self.line.leave(question.token)
 
     def evidence(

@@ -28,6 +28,7 @@ class Held:
     frames: "OrderedDict[int, MedicalImage]" = field(default_factory=OrderedDict)
     answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
     touched: float = 0.0
+    spared_until: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def weigh(self) -> None:
@@ -44,11 +45,11 @@ class PictureStore:
         self._held: OrderedDict[str, Held] = OrderedDict()  # the longest untouched first
         self._lock = threading.Lock()
 
-    def put(self, data: bytes) -> str:
-        """Hold a file; returns its token."""
-        token = secrets.token_urlsafe(16)
+    def put(self, data: bytes, spare: float = 0.0) -> str:
+        """Hold a file; returns its token. For ``spare`` seconds, or until ``release``, it makes room for no other."""
+        token, now = secrets.token_urlsafe(16), self._clock()
         with self._lock:
-            self._held[token] = Held(data, len(data), touched=self._clock())
+            self._held[token] = Held(data, len(data), touched=now, spared_until=now + spare)
             self._make_room()
         return token
 
@@ -85,6 +86,12 @@ class PictureStore:
                     self._make_room()
             return held.frames[frame]
 
+    def release(self, token: str) -> None:
+        """It need not be spared any longer."""
+        with self._lock:
+            if token in self._held:
+                self._held[token].spared_until = 0.0
+
     def holdings(self) -> tuple[int, int]:
         """How many files are held, and the bytes that they take."""
         with self._lock:
@@ -99,9 +106,13 @@ class PictureStore:
     def _make_room(self) -> None:
         """Drops what is too old, then the longest untouched until the rest fits; the newest always stays."""
         self._forget_old()
+        now = self._clock()
         too_much = sum(held.size for held in self._held.values()) - self._max_bytes
-        while len(self._held) > 1 and too_much > 0:
-            too_much -= self._held.popitem(last=False)[1].size
+        for token, held in list(self._held.items())[:-1]:
+            if too_much <= 0:
+                break
+            if held.spared_until <= now:
+                too_much -= self._held.pop(token).size
 
     def _forget_old(self) -> None:
         oldest = self._clock() - self._max_seconds

@@ -32,9 +32,19 @@ def test_a_place_is_given_back_when_sending_fails():
     assert not line.is_full()
 
 
+def test_bytes_count_too():
+    line = Line(10, 100)
+    line.join("a", 60)
+    assert not line.is_full()
+    line.join("b", 60)
+    assert line.is_full()
+    line.leave("a")
+    assert not line.is_full()
+
+
 def test_who_never_asks_gives_up_his_place():
     clock = Clock()
-    line = Line(2, 30, clock)
+    line = Line(2, seconds=30, clock=clock)
     line.join("a")
     clock.now = 20
     line.join("b")

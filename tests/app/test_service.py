@@ -36,6 +36,12 @@ def test_answers_count_among_what_is_held(service, png):
     assert service.holdings() == (1, before + answer.nbytes)
 
 
+def test_a_picture_that_was_taken_in_is_there_when_it_is_asked_about(checkpoint_root, png):
+    service = Service(PictureStore(3 * len(png()), 900.0), root=checkpoint_root)
+    tokens = [service.take_in(png(seed=seed)) for seed in range(6)]
+    assert all(service.classify(Question(token)).answer.task for token in tokens)
+
+
 def test_a_map_and_its_trust(service, png):
     analysis = service.classify(Question(service.hold(png()), task="kidney-ct"))
     map_ = service.evidence(analysis, "cyst")
