@@ -27,7 +27,7 @@ from app.line import Line
 from app.logins import Logins
 from app.neutral import NeutralNames
 from app.proxies import Proxies
-from app.routes import VIEWER, add_routes, misshapen, refused
+from app.routes import VIEWER, add_routes, disk_fails, misshapen, refused
 from app.service import Service
 from app.settings import MEGABYTE, Settings
 from app.store import PictureStore
@@ -143,6 +143,7 @@ def build_server(settings: Settings, service: Service) -> Application:
     )
     inner = cast(FastAPI, cast(Mount, server.routes[-1]).app)
     inner.add_exception_handler(RequestValidationError, misshapen)
+    inner.add_exception_handler(OSError, disk_fails)
     return Application(settings, service, server, inner)
 
 

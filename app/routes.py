@@ -1,5 +1,6 @@
 """Routes beside Gradio's: files into memory, samples out of it, the page's texts and scripts."""
 
+import errno
 import io
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,8 @@ from medmamba.errors import MedMambaError
 
 VIEWER = Path(__file__).parent / "viewer"
 PRIVATE = {"Cache-Control": "no-store"}
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL = "The server's disk is full. Try again later, and tell whoever runs this page."
 Language = Annotated[str, Header(alias="Accept-Language")]
 
 
@@ -116,6 +119,13 @@ def refused(request: Request, error: Exception) -> Response:
 def misshapen(request: Request, _: Exception) -> Response:
     """What becomes of a request that lacks a field, say; FastAPI's own answer would repeat what was sent."""
     return _sentence("The request is not of the expected form.", 422, request.headers.get("accept-language", "")[:100])
+
+
+def disk_fails(request: Request, error: Exception) -> Response:
+    """What becomes of an upload for which there is no space on the disk."""
+    if getattr(error, "errno", None) not in NO_SPACE:
+        raise error
+    return _sentence(DISK_FULL, 507, request.headers.get("accept-language", "")[:100])
 
 
 def _sentence(text: str, status: int, language: str) -> PlainTextResponse:
