@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app import gate
 from app.engine import FULL
 from app.service import Question
 
@@ -95,3 +96,11 @@ def comes_to(condition):
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_client_that_stops_sending_is_told_and_holds_nobody_up(running, monkeypatch):
+    monkeypatch.setattr(gate, "SILENT_SECONDS", 0.5)
+    with begin(running.address, "pictures", 1000) as silent:
+        assert httpx.get(f"{running.address}healthz", timeout=2).status_code == 200
+        assert answer_on(silent) == (408, gate.TOO_SLOW)
+    assert not running.service.line.is_full()
