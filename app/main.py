@@ -25,6 +25,7 @@ from app.learn_routes import learn_routes
 from app.ledger import Ledger
 from app.line import Line
 from app.logins import Logins
+from app.memory import keep_trimmed
 from app.neutral import NeutralNames
 from app.proxies import Proxies
 from app.routes import VIEWER, add_routes, disk_fails, misshapen, refused
@@ -158,16 +159,17 @@ def build_desk(settings: Settings, service: Service) -> Desk:
 
 
 def attended(desk: Desk, folder: Path) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
-    """The server's lifespan: the rooms' background thread runs as long as it does, and Gradio's folder is swept."""
+    """The server's lifespan, as long as which the rooms' background thread runs and disk and memory are tidied."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         desk.attendant.start()
-        sweeping = asyncio.create_task(keep_swept(folder))
+        chores = [asyncio.create_task(keep_swept(folder)), asyncio.create_task(keep_trimmed())]
         try:
             yield
         finally:
-            sweeping.cancel()
+            for chore in chores:
+                chore.cancel()
             await run_in_threadpool(desk.attendant.stop)
             desk.store.close()
 
