@@ -61,7 +61,6 @@ class Settings(BaseSettings):
         log: "plain" for faults only, "json" for a line of JSON for each request and fault.
         metrics_port, metrics_host: where Prometheus finds the metrics, apart from the page; port 0 for nowhere.
         shutdown_seconds: how long a server that is told to end waits for the answers under way.
-        ssr: whether Gradio's pages are rendered on the server, which needs Node 24.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_prefix=PREFIX, env_ignore_empty=True, extra="forbid")
@@ -87,7 +86,6 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65535)
     metrics_host: str = "127.0.0.1"
     shutdown_seconds: int = Field(default=30, ge=1, le=600)
-    ssr: bool = False
 
     @classmethod
     def settings_customise_sources(

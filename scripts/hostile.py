@@ -90,12 +90,16 @@ def calls(config: dict[str, Any]) -> Iterator[Call]:
         [upload, CANARY, CANARY, CANARY],
     ]
     data += [[{**upload, "path": f"/etc/{CANARY}"}, None, 0, None], [None, CANARY, 0, None], [CANARY] * 20]
-    for content in data:
+    for number, content in enumerate(data):
         for name in ("classify", "saliency", "models"):
             yield Call(f"gradio_api/call/{name}", {"json": {"data": content}})
             yield Call(f"gradio_api/call/v2/{name}", {"json": {"picture": content, CANARY: CANARY}})
         for dependency in config["dependencies"]:
-            body = {"data": content, "fn_index": dependency["id"], "session_hash": "malformed"}
+            body = {
+                "data": content,
+                "fn_index": dependency["id"],
+                "session_hash": f"malformed{number}-{dependency['id']}",
+            }
             trigger = dependency["targets"][0][0]
             yield Call("gradio_api/queue/join", {"json": body | {"event_data": {"token": CANARY, CANARY: CANARY}}})
             yield Call("gradio_api/queue/join", {"json": body | {"event_data": CANARY, "trigger_id": trigger}})

@@ -98,6 +98,19 @@ def comes_to(condition):
     return False
 
 
+def test_a_session_that_reads_no_answers_gets_no_more(running):
+    with httpx.Client(base_url=running.address, timeout=30) as client:
+        dependencies = client.get("config").json()["dependencies"]
+        scan = next(d for d in dependencies if d["targets"][0][1] == "scan")
+        wish = {"data": [], "event_data": {}, "fn_index": scan["id"], "session_hash": "deaf"}
+        wish |= {"trigger_id": scan["targets"][0][0]}
+        answers = [client.post("gradio_api/queue/join", json=wish) for _ in range(12)]
+        assert [answer.status_code for answer in answers] == [200] * 8 + [503] * 4
+        with client.stream("GET", "gradio_api/queue/data?session_hash=deaf") as stream:
+            assert sum('"process_completed"' in line for line in stream.iter_lines()) == 8
+        assert client.post("gradio_api/queue/join", json=wish).status_code == 200
+
+
 def test_a_client_that_stops_sending_is_told_and_holds_nobody_up(running, monkeypatch):
     monkeypatch.setattr(gate, "SILENT_SECONDS", 0.5)
     with begin(running.address, "pictures", 1000) as silent:

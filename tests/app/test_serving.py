@@ -1,6 +1,5 @@
 """The server as a process: it ends in order, and comes back after it was killed."""
 
-import itertools
 import os
 import signal
 import socket
@@ -100,17 +99,18 @@ def test_malformed_calls_leave_nothing_of_what_they_hold(checkpoint_root, tmp_pa
         process(checkpoint_root, tmp_path) as (_, address),
         httpx.Client(base_url=address, timeout=30, limits=once) as client,
     ):
-        answers, events = [], []
+        answers, events, sessions = [], [], set()
         for call in hostile.calls(client.get("config").json()):
             answer = client.request(call.method, call.path, **call.more)
             answers.append(answer.content + str(answer.headers.raw).encode())
             if answer.status_code == 200 and "call/" in call.path:
                 events.append(f"{call.path.replace('v2/', '')}/{answer.json()['event_id']}")
+            if answer.status_code == 200 and "queue/join" in call.path:
+                sessions.add(call.more["json"]["session_hash"])
         answers += [client.get(event).content for event in events]
-        with client.stream("GET", "gradio_api/queue/data?session_hash=malformed") as stream:
-            answers.append(
-                "".join(itertools.takewhile(lambda line: "close_stream" not in line, stream.iter_lines())).encode()
-            )
+        for session in sessions:
+            with client.stream("GET", f"gradio_api/queue/data?session_hash={session}") as stream:
+                answers += [line.encode() for line in stream.iter_lines()]
         token = client.post("pictures", content=hostile.picture(1)).text
         assert client.get(f"pictures/{token}/0").status_code == 200
     told = (tmp_path / "stderr").read_text()
