@@ -99,7 +99,7 @@ class Service:
 
     def take_in(self, data: bytes) -> str:
         """``hold`` a picture that its visitor asks about next: it stands in the line until it has been answered."""
-        token = self._store.put(data, spare=self.line.seconds)
+        token = self._store.put(data, spare=2 * self.line.seconds)
         self.line.join(token, len(data))
         return token
 

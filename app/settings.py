@@ -54,7 +54,7 @@ class Settings(BaseSettings):
         upload_mb: the largest file that is taken.
         held_mb: how much the pictures in memory may take together.
         held_seconds: how long an untouched picture stays in memory.
-        queue: how many requests may wait.
+        queue: how many pictures may be under way, from their first byte to their first answer.
         examples: a folder of pictures to try, offered before those of installed packages.
         rooms: the database of the teaching rooms, as SQLAlchemy writes addresses; "" takes a private SQLite file.
         room_hours: how long a room lives before it is deleted.
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     upload_mb: int = Field(default=MAX_BYTES // MEGABYTE, ge=1, le=64)
     held_mb: int = Field(default=768, ge=64, le=65536)
     held_seconds: float = Field(default=900.0, gt=0)
-    queue: int = Field(default=64, ge=1, le=4096)
+    queue: int = Field(default=128, ge=1, le=4096)
     examples: Path | None = None
     rooms: str = ""
     room_hours: int = Field(default=24, ge=1, le=720)

@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from scripts.endurance import free_port, held, processes  # noqa: E402
 
 LAST, PAGE, REFUSED, GROWTH = 30.0, 2.0, 2.0, 1.05  # seconds to the last answer, the page and a refusal; memory
-HELD_MB = 256  # of pictures in memory: so little that the round to warm up fills it
+HELD_MB = 128  # of pictures in memory: so little that the round to warm up fills it
 
 
 def picture(seed: int) -> bytes:
