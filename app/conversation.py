@@ -17,6 +17,7 @@ from app.texts import Texts, texts_for
 from medmamba.errors import MedMambaError, RequestError
 from medmamba.saliency import LAST_STAGE, EvidenceMap
 
+QUICK_MAPS = {("grad-cam", LAST_STAGE)}  # from what the answer holds: there with the answer, in one step less
 Step = tuple[dict[str, Any], str | None]
 logger = logging.getLogger(__name__)
 
@@ -83,13 +84,15 @@ def _ask(service: Service, wish: Wish) -> Iterator[Step]:
     message: dict[str, Any] = {"request": wish.request, "picture": picture}
     yield message | {"progress": "classifying"}, None
     analysis = service.classify(wish.question)
-    panel = present.answer(analysis, wish.texts, wish.anyway, wish.class_name, service.usable(), wish.sets)
+    panel: str | None = present.answer(analysis, wish.texts, wish.anyway, wish.class_name, service.usable(), wish.sets)
     if not present.is_shown(analysis, wish.anyway):
         yield message | {"progress": "done", "evidence": None}, panel
         return
-    yield message | {"progress": "mapping"}, panel
+    if (wish.method, wish.stage) not in QUICK_MAPS:
+        yield message | {"progress": "mapping"}, panel
+        panel = None
     map_ = _map(service, wish, analysis)
-    yield message | {"progress": "done", "evidence": present.evidence(map_, analysis, wish.texts)}, None
+    yield message | {"progress": "done", "evidence": present.evidence(map_, analysis, wish.texts)}, panel
 
 
 def _trust(service: Service, wish: Wish) -> Iterator[Step]:

@@ -19,6 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
 from app import surface
+from app.engine import FULL
 from app.texts import texts_for
 
 Scope = MutableMapping[str, Any]
@@ -29,7 +30,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TOO_LARGE = "What was sent is too large. Export one picture or fewer frames of it."
 TOO_SLOW = "The file came too slowly. Try again where the network is better."
-FULL = "The server is full at the moment. Try again in a minute."
 SILENT_SECONDS, WHOLE_SECONDS = 20.0, 300.0  # how long a body may pause, and take
 READING = {"GET", "HEAD", "OPTIONS"}
 INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
@@ -75,7 +75,8 @@ class Gate:
         headers, path = Headers(scope=scope), scope["path"].removeprefix(scope.get("root_path", "")) or "/"
         is_own_page = path.startswith(self.own)
         policy, head = (self._strict, b"") if is_own_page else (self._policy, self.head)
-        answer = _Answer(send, policy, head, headers.get("accept-language", ""))
+        body = _Body(receive, self.max_body, self.waiting)
+        answer = _Answer(send, body, policy, head, headers.get("accept-language", ""))
         if self.hosts and _name_of(headers.get("host", "")) not in self.hosts:
             await answer.refuse(
                 421, "The server does not go by this name. Whoever runs it can add it to MEDMAMBA_HOSTS."
@@ -93,7 +94,6 @@ class Gate:
             return
         if "text/html" in headers.get("accept", ""):  # a compressed page could not be searched for its scripts
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        body = _Body(receive, self.max_body, self.waiting)
         try:
             await self.app(scope, body, answer)
         except HTTPException as error:
@@ -173,6 +173,16 @@ class _Body:
             raise Refusal(503, FULL)
         return message
 
+    async def drain(self) -> None:
+        """Let the rest go by, within bounds: a client whose sending is cut off may never see why."""
+        size = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SILENT_SECONDS):
+                while not self._is_whole and size <= self._limit:
+                    message = await self._receive()
+                    size += len(message.get("body", b""))
+                    self._is_whole = not message.get("more_body", False)
+
     def forget(self) -> None:
         """The request has been answered."""
         self._waiting.bytes -= self._size
@@ -181,8 +191,8 @@ class _Body:
 class _Answer:
     """``send`` that adds the headers, and holds back pages until the hashes of their scripts are known."""
 
-    def __init__(self, send: Send, policy: Callable[[bytes], str], head: bytes, language: str) -> None:
-        self._send, self._policy, self._head, self._language = send, policy, head, language
+    def __init__(self, send: Send, body: _Body, policy: Callable[[bytes], str], head: bytes, language: str) -> None:
+        self._send, self._body, self._policy, self._head, self._language = send, body, policy, head, language
         self._page: Message | None = None
         self._html: list[bytes] = []
         self._started = False
@@ -212,9 +222,13 @@ class _Answer:
         """A short plain answer instead of the application's, unless that has begun."""
         if self._started:
             return
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+        content = texts_for(self._language).say(sentence).encode()
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(content)).encode())]
+        headers.append((b"connection", b"close"))
         await self({"type": "http.response.start", "status": status, "headers": headers})
-        await self({"type": "http.response.body", "body": texts_for(self._language).say(sentence).encode()})
+        await self({"type": "http.response.body", "body": content, "more_body": True})
+        await self._body.drain()
+        await self({"type": "http.response.body", "body": b""})
 
     async def _send_page(self, start: Message) -> None:
         html = b"".join(self._html).replace(b"<head>", b"<head>" + self._head, 1)

@@ -3,44 +3,52 @@
 import asyncio
 import contextlib
 import os
-import shutil
-import stat
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
+from app.admission import Admission
 from app.classroom import tables
 from app.classroom.routes import Desk, add_classroom
 from app.classroom.store import RoomStore
 from app.door import Door, by_cookie, by_header
+from app.engine import AT_ONCE, FULL, LocalEngine
 from app.examples import Gallery, gather
 from app.gate import App, Gate, Receive, Refusal, Scope, Send
 from app.learn_routes import learn_routes
 from app.ledger import Ledger
+from app.line import Line
 from app.logins import Logins
+from app.memory import keep_trimmed
 from app.neutral import NeutralNames
 from app.proxies import Proxies
-from app.routes import VIEWER, add_routes, refused
+from app.routes import VIEWER, add_routes, disk_fails, misshapen, refused
 from app.service import Service
 from app.settings import MEGABYTE, Settings
 from app.store import PictureStore
 from app.tutor import Tutor
+from app.uploads import keep_swept, private_folder
 from medmamba import lessons
-from medmamba.errors import MedMambaError
 
 QUIZ_SECONDS = 3600.0  # an untouched quiz stays so long: a student may think
+SESSIONS = 300  # of which Gradio keeps a copy of the page's settings, 10,000 by default; the page needs none of it
+UNREAD = 8  # answers that a session may have coming; a page waits for two or three at most
 ROOT = Path(__file__).parents[1]
 
 
 def build_service(settings: Settings) -> Service:
     """The service behind the page, with nothing loaded yet."""
-    return Service(PictureStore(settings.held_bytes, settings.held_seconds), default=settings.checkpoint)
+    store = PictureStore(settings.held_bytes, settings.held_seconds)
+    engine = LocalEngine(places=AT_ONCE + settings.queue)
+    return Service(
+        store, default=settings.checkpoint, engine=engine, line=Line(settings.queue, settings.held_bytes // 2)
+    )
 
 
 class Application:
@@ -51,7 +59,7 @@ class Application:
 
     def __init__(self, settings: Settings, service: Service, server: FastAPI, page: Any) -> None:
         self.service, self.server, self.page = service, server, page
-        inner: App = NeutralNames(server)
+        inner: App = Admission(NeutralNames(server), service.line)
         if settings.logins is not None:
             inner = Door(inner, by_cookie(lambda: page.tokens, page.cookie_id), has_form=True)
         elif settings.login_header:
@@ -89,7 +97,8 @@ def build_server(settings: Settings, service: Service) -> Application:
     """
     gallery = Gallery(gather(settings.examples))
     logins = None if settings.logins is None else Logins(settings.logins)
-    os.environ["GRADIO_TEMP_DIR"] = str(private_folder(settings.port))
+    folder = private_folder(settings.port)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
 
@@ -100,15 +109,19 @@ def build_server(settings: Settings, service: Service) -> Application:
         return logins is not None and await run_in_threadpool(logins, name, password)
 
     desk = build_desk(settings, service)
-    server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None, lifespan=attended(desk))
+    server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None, lifespan=attended(desk, folder))
     server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
     server.add_exception_handler(Refusal, refused)
+    server.add_exception_handler(RequestValidationError, misshapen)
     add_routes(server, service, gallery, settings.upload_bytes)
     add_classroom(server, desk)
     tutor = Tutor(service, settings.held_bytes // 2, QUIZ_SECONDS)
     server.include_router(learn_routes(tutor, service, settings.upload_bytes))
     page = build_app(service)
-    page.queue(max_size=settings.queue, default_concurrency_limit=1, api_open=False)
+    page.state_session_capacity = SESSIONS
+    # Twice the line: what is asked of pictures that were answered waits there too, and must not crowd out the others.
+    page.queue(max_size=2 * settings.queue, default_concurrency_limit=1, api_open=False)
+    bound_unread(page._queue)
     gr.mount_gradio_app(
         server,
         page,
@@ -126,12 +139,27 @@ def build_server(settings: Settings, service: Service) -> Application:
         show_error=False,
         max_file_size=settings.upload_bytes,
         enable_monitoring=False,
-        ssr_mode=settings.ssr,
+        ssr_mode=False,  # would start a server of Node's that nothing leads to, see docs/operations.md
         pwa=False,
         mcp_server=False,
         blocked_paths=[str(ROOT)],
     )
-    return Application(settings, service, server, cast(Mount, server.routes[-1]).app)
+    inner = cast(FastAPI, cast(Mount, server.routes[-1]).app)
+    inner.add_exception_handler(RequestValidationError, misshapen)
+    inner.add_exception_handler(OSError, disk_fails)
+    return Application(settings, service, server, inner)
+
+
+def bound_unread(queue: Any, most: int = UNREAD) -> None:
+    """Makes Gradio's queue refuse a session that lets its answers lie: it would keep them all, 70 kB for some."""
+    push = queue.push
+
+    async def push_unless_unread(body: Any, request: Any, username: str | None) -> Any:
+        if len(queue.pending_event_ids_session.get(body.session_hash, ())) >= most:
+            return False, FULL, "queue_full"
+        return await push(body, request, username)
+
+    queue.push = push_unless_unread
 
 
 def build_desk(settings: Settings, service: Service) -> Desk:
@@ -144,15 +172,18 @@ def build_desk(settings: Settings, service: Service) -> Desk:
     return Desk(store, service, settings.room_hours, decks=lessons.decks)
 
 
-def attended(desk: Desk) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
-    """The server's lifespan: the rooms' background thread runs as long as it does."""
+def attended(desk: Desk, folder: Path) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    """The server's lifespan, as long as which the rooms' background thread runs and disk and memory are tidied."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         desk.attendant.start()
+        chores = [asyncio.create_task(keep_swept(folder)), asyncio.create_task(keep_trimmed())]
         try:
             yield
         finally:
+            for chore in chores:
+                chore.cancel()
             await run_in_threadpool(desk.attendant.stop)
             desk.store.close()
 
@@ -162,22 +193,3 @@ def attended(desk: Desk) -> Callable[[FastAPI], contextlib.AbstractAsyncContextM
 def head() -> str:
     """The page's look; loaded after Gradio's, which it overrules."""
     return "".join(f'<link rel="stylesheet" href="viewer/{path.name}">' for path in sorted(VIEWER.glob("*.css")))
-
-
-def temporary_folder(port: int) -> Path:
-    """Where Gradio's files are as long as a server runs on a port."""
-    return Path(tempfile.gettempdir()) / f"medmamba-{os.getuid() if hasattr(os, 'getuid') else 'user'}-{port}"
-
-
-def private_folder(port: int) -> Path:
-    """An empty folder for Gradio's files that only this user may enter; what an earlier server left is swept away.
-
-    Raises:
-        MedMambaError: the folder belongs to somebody else.
-    """
-    folder = temporary_folder(port)
-    if folder.is_symlink() or (folder.exists() and hasattr(os, "getuid") and folder.stat().st_uid != os.getuid()):
-        raise MedMambaError("The folder for temporary files belongs to somebody else; set TMPDIR to another place.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=stat.S_IRWXU)
-    return folder

@@ -1,5 +1,6 @@
 """Routes beside Gradio's: files into memory, samples out of it, the page's texts and scripts."""
 
+import errno
 import io
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,8 @@ from medmamba.errors import MedMambaError
 
 VIEWER = Path(__file__).parent / "viewer"
 PRIVATE = {"Cache-Control": "no-store"}
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL = "The server's disk is full. Try again later, and tell whoever runs this page."
 Language = Annotated[str, Header(alias="Accept-Language")]
 
 
@@ -25,15 +28,15 @@ def add_routes(server: FastAPI, service: Service, gallery: Gallery, upload_bytes
     """Puts the routes on the server; Gradio is mounted behind them."""
 
     @server.post("/pictures")
-    async def hold(request: Request, language: Language = "en") -> Response:
-        """The bytes of one file; answers with the token they are held under."""
+    async def hold(request: Request, later: bool = False, language: Language = "en") -> Response:
+        """The bytes of one file, asked about next or ``later``; answers with the token they are held under."""
         data = await request.body()
         if len(data) > upload_bytes:
             sentence = f"The file is larger than {upload_bytes >> 20} MB. Export one picture or fewer frames of it."
             return _sentence(sentence, 413, language)
         if not data:
             return _sentence("The file is empty. Export it again.", 422, language)
-        return PlainTextResponse(service.hold(data), headers=PRIVATE)
+        return PlainTextResponse(service.hold(data) if later else service.take_in(data), headers=PRIVATE)
 
     @server.post("/archives")
     async def unpack(request: Request, language: Language = "en") -> Response:
@@ -84,7 +87,7 @@ def add_routes(server: FastAPI, service: Service, gallery: Gallery, upload_bytes
     def hold_example(number: int, language: Language = "en") -> Response:
         """Holds an example as if it had been sent; answers with its token."""
         try:
-            return PlainTextResponse(service.hold(gallery.data(number)), headers=PRIVATE)
+            return PlainTextResponse(service.take_in(gallery.data(number)), headers=PRIVATE)
         except MedMambaError as error:
             return _sentence(str(error), 404, language)
 
@@ -111,6 +114,18 @@ def refused(request: Request, error: Exception) -> Response:
     """What becomes of a body that the gate has cut off while a route was reading it."""
     status, detail = getattr(error, "status_code", 500), getattr(error, "detail", "")
     return _sentence(detail, status, request.headers.get("accept-language", "")[:100])
+
+
+def misshapen(request: Request, _: Exception) -> Response:
+    """What becomes of a request that lacks a field, say; FastAPI's own answer would repeat what was sent."""
+    return _sentence("The request is not of the expected form.", 422, request.headers.get("accept-language", "")[:100])
+
+
+def disk_fails(request: Request, error: Exception) -> Response:
+    """What becomes of an upload for which there is no space on the disk."""
+    if getattr(error, "errno", None) not in NO_SPACE:
+        raise error
+    return _sentence(DISK_FULL, 507, request.headers.get("accept-language", "")[:100])
 
 
 def _sentence(text: str, status: int, language: str) -> PlainTextResponse:

@@ -4,17 +4,18 @@ Pictures are named by the token that ``hold`` gave; every token, number and name
 or in the core, and what is wrong with it comes back as a ``MedMambaError`` fit for the screen.
 """
 
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from app.engine import Engine, LocalEngine
+from app.line import Line
 from app.store import PictureStore
 from medmamba import images, registry, saliency
 from medmamba.checkpoints import Card
-from medmamba.classifier import Answer, Classifier
+from medmamba.classifier import Answer
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.images import MedicalImage
 from medmamba.saliency import DeletionScore, EvidenceMap
@@ -54,12 +55,21 @@ class Analysis:
 
 
 class Service:
-    """What is behind the page. Safe for threads; a checkpoint is loaded when it is first asked for."""
+    """What is behind the page. Safe for threads; a checkpoint is loaded when it is first asked for.
 
-    def __init__(self, store: PictureStore, root: Path | None = None, default: str | None = None) -> None:
+    engine: None for the networks in this process. line: of the pictures that visitors send.
+    """
+
+    def __init__(
+        self,
+        store: PictureStore,
+        root: Path | None = None,
+        default: str | None = None,
+        engine: Engine | None = None,
+        line: Line | None = None,
+    ) -> None:
         self._store, self._root, self._default = store, root, default
-        self._classifiers: dict[str, Classifier] = {}
-        self._loading = threading.Lock()
+        self.engine, self.line = engine or LocalEngine(root), line or Line()
         self.is_warm = False
 
     def models(self) -> dict[str, Card | CheckpointError]:
@@ -76,15 +86,22 @@ class Service:
         """Start the readers and run the default checkpoint once, so that the first visitor does not wait."""
         images.warm()
         if self.usable():
-            classifier = self._classifier(self._named(None))
-            answer = classifier.answer(np.zeros((8, 8, 3), np.uint8), classifier.card.layout.tasks[0].name)
+            name = self._named(None)
+            black = np.zeros((8, 8, 3), np.uint8)
+            answer = self.engine.answer(name, black, self.engine.card(name).layout.tasks[0].name)
             if answer.scores:
-                saliency.evidence_map(classifier, answer, answer.scores[0].name)
+                self.engine.evidence(name, answer, answer.scores[0].name)
         self.is_warm = True
 
     def hold(self, data: bytes) -> str:
         """Keep a file in memory for a while; returns its token."""
         return self._store.put(data)
+
+    def take_in(self, data: bytes) -> str:
+        """``hold`` a picture that its visitor asks about next: it stands in the line until it has been answered."""
+        token = self._store.put(data, spare=2 * self.line.seconds)
+        self.line.join(token, len(data))
+        return token
 
     def file(self, token: str) -> bytes:
         """The bytes of a held file.
@@ -101,6 +118,7 @@ class Service:
     def drop(self, token: str) -> None:
         """Forget a file at once."""
         self._store.drop(token)
+        self.line.leave(token)
 
     def picture(self, token: str, frame: int = 0) -> MedicalImage:
         """A frame of a held file.
@@ -115,20 +133,13 @@ class Service:
         """Answer a question; the network runs once for each picture and checkpoint, whatever is asked afterwards.
 
         Raises:
-            RequestError, ImageError, CheckpointError: with a sentence for the screen.
+            RequestError, ImageError, CheckpointError, BusyError: with a sentence for the screen.
         """
-        name = self._named(question.checkpoint)
-        image = self.picture(question.token, question.frame)
-        classifier = self._classifier(name)
-        held = self._store.get(question.token)
-        key = (classifier.card.sha256, question.frame)
-        started = time.perf_counter()
-        with held.lock:
-            known = held.answers.get(key)
-            if known is None:
-                known = held.answers[key] = classifier.answer(image.display(), self._first_task(classifier, question))
-        answer = classifier.reanswer(known, question.task) if question.task else known
-        return Analysis(question, image, name, classifier.card, answer, time.perf_counter() - started)
+        try:
+            return self._classify(question)
+        finally:
+            self._store.release(question.token)
+            self.line.leave(question.token)
 
     def evidence(
         self, analysis: Analysis, class_name: str, method: str = "grad-cam", stage: int = saliency.LAST_STAGE
@@ -138,8 +149,7 @@ class Service:
         Raises:
             RequestError: no such class, method or stage.
         """
-        classifier = self._classifier(analysis.checkpoint)
-        return saliency.evidence_map(classifier, analysis.answer, class_name, method, stage)
+        return self.engine.evidence(analysis.checkpoint, analysis.answer, class_name, method, stage)
 
     def modality_evidence(self, analysis: Analysis, modality: str) -> EvidenceMap:
         """Where the network found evidence for a kind of picture.
@@ -147,11 +157,26 @@ class Service:
         Raises:
             RequestError: the checkpoint does not recognise it.
         """
-        return saliency.modality_map(self._classifier(analysis.checkpoint), analysis.answer, modality)
+        return self.engine.modality_evidence(analysis.checkpoint, analysis.answer, modality)
 
     def trust(self, analysis: Analysis, evidence: EvidenceMap) -> DeletionScore:
         """How the class's probability falls when the marked tenth is blurred, against random tenths."""
-        return saliency.deletion_score(self._classifier(analysis.checkpoint), analysis.answer, evidence)
+        return self.engine.deletion_score(analysis.checkpoint, analysis.answer, evidence)
+
+    def _classify(self, question: Question) -> Analysis:
+        name = self._named(question.checkpoint)
+        image = self.picture(question.token, question.frame)
+        card = self.engine.card(name)
+        held = self._store.get(question.token)
+        key = (card.sha256, question.frame)
+        started = time.perf_counter()
+        with held.lock:
+            known = held.answers.get(key)
+            if known is None:
+                known = held.answers[key] = self.engine.answer(name, image.display(), _first_task(card, question))
+                held.weigh()
+        answer = self.engine.reanswer(name, known, question.task) if question.task else known
+        return Analysis(question, image, name, card, answer, time.perf_counter() - started)
 
     def _named(self, checkpoint: str | None) -> str:
         usable = self.usable()
@@ -163,19 +188,10 @@ class Service:
             raise RequestError(f"There is no such checkpoint; there are: {', '.join(usable)}.")
         return checkpoint
 
-    def _classifier(self, name: str) -> Classifier:
-        """The classifier of a checkpoint, loaded anew when its weights have changed on disk."""
-        with self._loading:
-            known = self._classifiers.get(name)
-            card = self.usable().get(name)
-            if known is None or card is None or card.sha256 != known.card.sha256:
-                known = self._classifiers[name] = Classifier.load(registry.find(name, self._root))
-            return known
 
-    @staticmethod
-    def _first_task(classifier: Classifier, question: Question) -> str | None:
-        """What to ask in the one forward pass: nothing in particular where a router can tell."""
-        layout = classifier.card.layout
-        if layout.routed or len(layout.tasks) == 1:
-            return None
-        return question.task or layout.tasks[0].name
+def _first_task(card: Card, question: Question) -> str | None:
+    """What to ask in the one forward pass: nothing in particular where a router can tell."""
+    layout = card.layout
+    if layout.routed or len(layout.tasks) == 1:
+        return None
+    return question.task or layout.tasks[0].name

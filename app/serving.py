@@ -14,9 +14,10 @@ import prometheus_client
 import uvicorn
 
 from app import logs
-from app.main import Application, build_server, build_service, temporary_folder
+from app.main import Application, build_server, build_service
 from app.service import Service
 from app.settings import LOOPBACK, Settings
+from app.uploads import temporary_folder
 from medmamba.errors import MedMambaError
 
 logger = logging.getLogger("medmamba.server")

@@ -54,14 +54,13 @@ class Settings(BaseSettings):
         upload_mb: the largest file that is taken.
         held_mb: how much the pictures in memory may take together.
         held_seconds: how long an untouched picture stays in memory.
-        queue: how many requests may wait.
+        queue: how many pictures may be under way, from their first byte to their first answer.
         examples: a folder of pictures to try, offered before those of installed packages.
         rooms: the database of the teaching rooms, as SQLAlchemy writes addresses; "" takes a private SQLite file.
         room_hours: how long a room lives before it is deleted.
         log: "plain" for faults only, "json" for a line of JSON for each request and fault.
         metrics_port, metrics_host: where Prometheus finds the metrics, apart from the page; port 0 for nowhere.
         shutdown_seconds: how long a server that is told to end waits for the answers under way.
-        ssr: whether Gradio's pages are rendered on the server, which needs Node 24.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_prefix=PREFIX, env_ignore_empty=True, extra="forbid")
@@ -79,7 +78,7 @@ class Settings(BaseSettings):
     upload_mb: int = Field(default=MAX_BYTES // MEGABYTE, ge=1, le=64)
     held_mb: int = Field(default=768, ge=64, le=65536)
     held_seconds: float = Field(default=900.0, gt=0)
-    queue: int = Field(default=64, ge=1, le=4096)
+    queue: int = Field(default=128, ge=1, le=4096)
     examples: Path | None = None
     rooms: str = ""
     room_hours: int = Field(default=24, ge=1, le=720)
@@ -87,7 +86,6 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65535)
     metrics_host: str = "127.0.0.1"
     shutdown_seconds: int = Field(default=30, ge=1, le=600)
-    ssr: bool = False
 
     @classmethod
     def settings_customise_sources(

@@ -24,15 +24,17 @@ class Held:
     """One visitor's file: its bytes, its last decoded frames, and the answers already given for them."""
 
     data: bytes
+    size: int  # bytes of memory, near enough
     frames: "OrderedDict[int, MedicalImage]" = field(default_factory=OrderedDict)
     answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
     touched: float = 0.0
+    spared_until: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
-    def size(self) -> int:
-        """Bytes of memory, near enough."""
-        return len(self.data) + sum(image.pixels.nbytes for image in list(self.frames.values()))
+    def weigh(self) -> None:
+        """Brings the size up to date, after a frame or an answer has come; under the lock."""
+        pixels = sum(image.pixels.nbytes for image in self.frames.values())
+        self.size = len(self.data) + pixels + sum(answer.nbytes for answer in self.answers.values())
 
 
 class PictureStore:
@@ -43,11 +45,11 @@ class PictureStore:
         self._held: OrderedDict[str, Held] = OrderedDict()  # the longest untouched first
         self._lock = threading.Lock()
 
-    def put(self, data: bytes) -> str:
-        """Hold a file; returns its token."""
-        token = secrets.token_urlsafe(16)
+    def put(self, data: bytes, spare: float = 0.0) -> str:
+        """Hold a file; returns its token. For ``spare`` seconds, or until ``release``, it makes room for no other."""
+        token, now = secrets.token_urlsafe(16), self._clock()
         with self._lock:
-            self._held[token] = Held(data, touched=self._clock())
+            self._held[token] = Held(data, len(data), touched=now, spared_until=now + spare)
             self._make_room()
         return token
 
@@ -58,7 +60,7 @@ class PictureStore:
             RequestError: it is not held, or no longer.
         """
         with self._lock:
-            self._make_room()
+            self._forget_old()
             held = self._held.get(token)
             if held is None:
                 raise RequestError(GONE)
@@ -79,7 +81,16 @@ class PictureStore:
                 held.frames[frame] = images.read(held.data, frame=frame)
                 while len(held.frames) > FRAMES_KEPT:
                     held.frames.popitem(last=False)
+                held.weigh()
+                with self._lock:
+                    self._make_room()
             return held.frames[frame]
+
+    def release(self, token: str) -> None:
+        """It need not be spared any longer."""
+        with self._lock:
+            if token in self._held:
+                self._held[token].spared_until = 0.0
 
     def holdings(self) -> tuple[int, int]:
         """How many files are held, and the bytes that they take."""
@@ -94,8 +105,16 @@ class PictureStore:
 
     def _make_room(self) -> None:
         """Drops what is too old, then the longest untouched until the rest fits; the newest always stays."""
+        self._forget_old()
+        now = self._clock()
+        too_much = sum(held.size for held in self._held.values()) - self._max_bytes
+        for token, held in list(self._held.items())[:-1]:
+            if too_much <= 0:
+                break
+            if held.spared_until <= now:
+                too_much -= self._held.pop(token).size
+
+    def _forget_old(self) -> None:
         oldest = self._clock() - self._max_seconds
-        for token in [token for token, held in self._held.items() if held.touched < oldest]:
-            del self._held[token]
-        while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._max_bytes:
+        while self._held and next(iter(self._held.values())).touched < oldest:
             self._held.popitem(last=False)

@@ -8,7 +8,6 @@ from app.service import Service
 from app.tabs import batch, classify, learn, models
 from app.texts import languages, texts_for
 
-SWEEP = (10, 50)  # seconds: how often uploads that nobody asked about are looked for, and how old they may get
 TABS = ("tab.classify", "tab.learn", "tab.batch", "tab.models")
 
 
@@ -20,7 +19,7 @@ def translations() -> gr.I18n:
 def build_app(service: Service) -> gr.Blocks:
     """Builds the page around a service; no checkpoint is loaded yet."""
     i18n = translations()
-    with gr.Blocks(title="MedMamba", analytics_enabled=False, delete_cache=SWEEP, fill_width=True) as page:
+    with gr.Blocks(title="MedMamba", analytics_enabled=False, fill_width=True) as page:
         mounted("header", "mountHeader", value={code: texts_for(code)("language.name") for code in languages()})
         with gr.Tabs(elem_id="mm-tabs"):
             for key, tab in zip(TABS, (classify, learn, batch, models), strict=True):

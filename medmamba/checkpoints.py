@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -136,11 +137,18 @@ def find(name_or_path: str | Path, root: Path | None = None) -> Path:
 
 
 def read_card(folder: Path) -> Card:
-    """The card of a checkpoint folder."""
+    """The card of a checkpoint folder; not to be changed, since whoever reads the same file shares it."""
     try:
-        return Card.from_json((folder / CARD).read_text(encoding="utf-8"))
+        state = (folder / CARD).stat()
+        return _card_in(folder / CARD, state.st_mtime_ns, state.st_size)
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"The checkpoint folder {folder.name} has no readable {CARD}.") from error
+
+
+@lru_cache(maxsize=64)
+def _card_in(file: Path, changed: int, size: int) -> Card:
+    """Read again when the file has changed: every request asks for the cards."""
+    return Card.from_json(file.read_text(encoding="utf-8"))
 
 
 def load(folder: Path, backend: str = "auto") -> Checkpoint:

@@ -114,6 +114,11 @@ class Answer:
         """The most probable class."""
         return max(self.scores, key=lambda score: score.probability, default=None)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, near enough."""
+        return self.seen.nbytes + sum(grid.nbytes for grid in self.grids)
+
 
 class Classifier:
     """A loaded checkpoint that answers; safe to share between threads, since answering changes nothing in it."""
@@ -153,7 +158,7 @@ class Classifier:
         return [
             self._interpret(
                 logits[i],
-                tuple(grid[i].cpu() for grid in pyramid),
+                tuple(grid[i].cpu().clone() for grid in pyramid),  # a part of the batch's grid would keep it all
                 squares[i],
                 None if distances is None else distances[i],
                 task,

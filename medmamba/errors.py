@@ -6,7 +6,8 @@
     ├── BackendUnavailable    a scan backend was named and cannot run here
     ├── DataError             a training or test folder is not laid out as expected
     ├── DeckError             a deck of cases for teaching is not laid out as expected
-    └── RequestError          a question that the checkpoint cannot answer (unknown task, class, layer, method)
+    ├── RequestError          a question that the checkpoint cannot answer (unknown task, class, layer, method)
+    └── BusyError             there is too much to do at the moment; the same request may be sent again
 
 Each message is one or two sentences for the person in front of the screen: what was wrong, and what to do about it.
 It never holds a file name, a path of the host or text out of the file, since these may name a patient; the callers know
@@ -40,3 +41,7 @@ class DeckError(MedMambaError):
 
 class RequestError(MedMambaError):
     """The question does not fit the checkpoint."""
+
+
+class BusyError(MedMambaError):
+    """There is more to do than may wait; nothing was begun, and the same request may be sent again."""

@@ -37,9 +37,8 @@ class Held:
 
 def held(server: int, requests: int) -> Held:
     """Looks at a process and those that it started."""
-    processes = [server, *_children(server)]
-    pages = [int(Path(f"/proc/{process}/statm").read_text().split()[1]) for process in processes]
-    files = [len(os.listdir(f"/proc/{process}/fd")) for process in processes]
+    pages = [int(Path(f"/proc/{process}/statm").read_text().split()[1]) for process in processes(server)]
+    files = [len(os.listdir(f"/proc/{process}/fd")) for process in processes(server)]
     return Held(requests, sum(pages) * os.sysconf("SC_PAGE_SIZE"), sum(files))
 
 
@@ -56,9 +55,10 @@ def endure(address: str, server: int, requests: int) -> Iterator[Held]:
     client.close()
 
 
-def _children(process: int) -> list[int]:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+def processes(server: int) -> list[int]:
+    """A process and those that it started."""
+    tasks = Path(f"/proc/{server}/task").iterdir()
+    return [server, *(int(child) for task in tasks for child in (task / "children").read_text().split())]
 
 
 def _picture(seed: int) -> bytes:

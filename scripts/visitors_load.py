@@ -1,32 +1,35 @@
 """Visitors at once, on loopback: ``python scripts/visitors_load.py`` (200 of them, with a picture of 512 x 512 each).
 
 Each visitor does what the page does: sends the picture, asks about it, and waits for answer and evidence map. Whoever
-is told 503, "full, try again", counts as refused, and fails if that took longer than a second in the server's own
-time. Meanwhile the page is fetched twice a second. Exits with 1 when a goal is missed.
+is told 503, "full, try again", counts as refused. Meanwhile the page is fetched twice a second. The visitors share the
+processors with the server; how much of the processors' time each took is printed. Exits with 1 when a goal is missed.
 """
 
 import argparse
 import asyncio
 import io
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
-import httpx
 import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scripts.endurance import free_port, held  # noqa: E402
+from scripts.endurance import free_port, held, processes  # noqa: E402
 
-LAST, PAGE, REFUSED, GROWTH = 30.0, 2.0, 2.0, 1.15  # seconds to the last answer, the page and a refusal; memory
+LAST, PAGE, REFUSED, GROWTH = 30.0, 2.0, 2.0, 1.05  # seconds to the last answer, the page and a refusal; memory
+HELD_MB = 128  # of pictures in memory: so little that the round to warm up fills it
 
 
 def picture(seed: int) -> bytes:
@@ -37,57 +40,87 @@ def picture(seed: int) -> bytes:
     return buffer.getvalue()
 
 
+class Connection:
+    """A connection, with as little of HTTP as the answers need: the visitors share the server's processors."""
+
+    def __init__(self, address: str) -> None:
+        place = urlsplit(address)
+        self.host, self.port = str(place.hostname), int(place.port or 80)
+
+    async def __aenter__(self) -> Self:
+        self.reader, self.writer = await asyncio.open_connection(self.host, self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+
+    async def ask(self, method: str, path: str, body: bytes = b"", kind: str = "application/octet-stream") -> int:
+        """Sends a request; returns the answer's status once its head is there."""
+        head = f"{method} /{path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Type: {kind}\r\n"
+        self.writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        self.length = int(answer.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+        return int(answer.split()[1])
+
+    async def body(self) -> bytes:
+        """The answer's body, where its length was told."""
+        return await self.reader.readexactly(self.length)
+
+
 class Visitors:
     """All of them, and what became of each."""
 
-    def __init__(self, client: httpx.AsyncClient, number: int) -> None:
-        self.client, self.number = client, number
+    def __init__(self, address: str, server: int, number: int) -> None:
+        self.address, self.server, self.number = address, server, number
         self.answered: list[float] = []
         self.refused: list[float] = []
         self.failed: list[str] = []
         self.pages: list[float] = []
 
     async def run(self) -> None:
-        config = (await self.client.get("config")).json()
-        self.ask = next(d for d in config["dependencies"] if any(t[1] == "ask" for t in d["targets"]))
+        with urlopen(f"{self.address}config") as answer:
+            config = json.load(answer)
+        self.wish = next(d for d in config["dependencies"] if any(t[1] == "ask" for t in d["targets"]))
         pictures = [picture(seed) for seed in range(self.number)]
-        watcher = asyncio.create_task(self.watch())
-        await asyncio.sleep(1)
-        self.started = time.perf_counter()
+        inside, outside = multiprocessing.Pipe()
+        watcher = multiprocessing.get_context("spawn").Process(target=watch, args=(self.address, inside))
+        watcher.start()
+        outside.recv()
+        self.started, spent, served = time.perf_counter(), time.process_time(), seconds_of(self.server)
         await asyncio.gather(*(self.visit(number, data) for number, data in enumerate(pictures)))
-        watcher.cancel()
-
-    async def watch(self) -> None:
-        while True:
-            started = time.perf_counter()
-            (await self.client.get("", headers={"accept": "text/html"})).raise_for_status()
-            self.pages.append(time.perf_counter() - started)
-            await asyncio.sleep(0.5)
+        self.took = time.perf_counter() - self.started
+        self.spent, self.served = time.process_time() - spent, seconds_of(self.server) - served
+        outside.send("enough")
+        self.pages = outside.recv()
+        watcher.join()
 
     async def visit(self, number: int, data: bytes) -> None:
         asked = time.perf_counter()
-        sent = await self.client.post("pictures", content=data)
-        if sent.status_code == 200:
-            asked = time.perf_counter()
-            event = {"token": sent.text, "request": 1, "language": "en", "frame": 0}
-            body: dict[str, Any] = {"data": [], "event_data": event, "fn_index": self.ask["id"]}
-            body |= {"trigger_id": self.ask["targets"][0][0], "session_hash": f"visitor{number}"}
-            sent = await self.client.post("gradio_api/queue/join", json=body)
-        if sent.status_code == 503:
-            self.refused.append(time.perf_counter() - asked)
-        elif sent.status_code != 200:
-            self.failed.append(f"status {sent.status_code}")
-        else:
-            await self.wait(f"visitor{number}")
+        async with Connection(self.address) as connection:
+            status = await connection.ask("POST", "pictures", data)
+            if status == 200:
+                asked, token = time.perf_counter(), (await connection.body()).decode()
+                event = {"token": token, "request": 1, "language": "en", "frame": 0}
+                wish = {"data": [], "event_data": event, "fn_index": self.wish["id"]}
+                wish |= {"trigger_id": self.wish["targets"][0][0], "session_hash": f"visitor{number}"}
+                status = await connection.ask(
+                    "POST", "gradio_api/queue/join", json.dumps(wish).encode(), "application/json"
+                )
+            if status == 503:
+                self.refused.append(time.perf_counter() - asked)
+            elif status != 200:
+                self.failed.append(f"status {status}")
+            else:
+                await connection.body()
+                await connection.ask("GET", f"gradio_api/queue/data?session_hash=visitor{number}")
+                await self.wait(connection)
 
-    async def wait(self, session: str) -> None:
+    async def wait(self, connection: Connection) -> None:
         is_done = False
-        async with self.client.stream("GET", "gradio_api/queue/data", params={"session_hash": session}) as stream:
-            async for line in stream.aiter_lines():
-                message = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
-                is_done |= '"progress": "done"' in line.replace('":"', '": "') and '"error"' not in line[:400]
-                if message.get("msg") == "process_completed":
-                    break
+        while b'"process_completed"' not in (line := await connection.reader.readline()):
+            is_done |= b'"evidence"' in line
+            if not line:
+                break
         if is_done:
             self.answered.append(time.perf_counter() - self.started)
         else:
@@ -98,17 +131,36 @@ class Visitors:
         for name, seconds in (("answer", self.answered), ("full, try again", self.refused), ("page", self.pages)):
             if seconds:
                 lines.append(f"| {name} | {len(seconds)} | {np.median(seconds):.2f} | {max(seconds):.2f} |")
-        return "\n".join(lines)
+        share = f"{self.served:.0f} s of processors' time by the server, {self.spent:.0f} s by the visitors"
+        return "\n".join([*lines, f"In {self.took:.1f} s: {share}."])
+
+
+def seconds_of(server: int) -> float:
+    """Processors' time that a process and those under it have taken."""
+    stats = [Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in processes(server)]
+    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+
+
+def watch(address: str, visitors: Any) -> None:
+    """Fetches the page twice a second until told otherwise; in a process of its own, whose clock nobody holds up."""
+    pages = []
+    while not visitors.poll(0.5):
+        started = time.perf_counter()
+        with urlopen(Request(address, headers={"Accept": "text/html"}), timeout=60) as page:
+            page.read()
+        pages.append(time.perf_counter() - started)
+        if len(pages) == 1:
+            visitors.send("begun")
+    visitors.send(pages)
 
 
 async def load(address: str, server: int, number: int, rounds: int) -> bool:
     """Some rounds of visitors; whether all goals were met."""
-    limits, is_met = httpx.Limits(max_connections=None), True
+    is_met = True
     memory = []
     for turn in range(rounds + 1):
-        async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
-            visitors = Visitors(client, number)
-            await visitors.run()
+        visitors = Visitors(address, server, number)
+        await visitors.run()
         await asyncio.sleep(2)
         memory.append(held(server, number).memory)
         print(f"Round {turn}{' (to warm up)' if turn == 0 else ''}: {memory[-1] / 2**20:.0f} MB afterwards.")
@@ -128,6 +180,7 @@ def main() -> int:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         settings = {"MEDMAMBA_PORT": str(port), "MEDMAMBA_ROOMS": f"sqlite:///{folder}/rooms.sqlite"}
+        settings["MEDMAMBA_HELD_MB"] = str(HELD_MB)
         command = [sys.executable, "-m", "app"]
         with subprocess.Popen(
             command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, text=True

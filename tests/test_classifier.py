@@ -101,6 +101,12 @@ def test_a_batch_equals_one_by_one(classifier, picture):
         assert_same(together, alone)
 
 
+def test_an_answer_keeps_its_own_grids_only(classifier, picture):
+    answer = classifier.answer_batch([picture(seed=seed) for seed in range(4)])[0]
+    assert [grid.untyped_storage().nbytes() for grid in answer.grids] == [grid.nbytes for grid in answer.grids]
+    assert answer.nbytes == answer.seen.nbytes + sum(grid.nbytes for grid in answer.grids)
+
+
 def test_threads_share_a_classifier(classifier, picture):
     pictures = [picture(seed=seed) for seed in range(4)]
     want = [classifier.answer(p) for p in pictures]

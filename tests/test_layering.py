@@ -54,11 +54,11 @@ medmamba.import_weights medmamba.info medmamba.publish medmamba.robustness medma
 medmamba.cli
 medmamba.__main__
 
-app.frames app.logs app.plots app.probe_checks app.settings app.store app.surface app.texts app.theme
-app.check_space app.examples app.gate app.logins app.probe app.service
+app.engine app.frames app.line app.logs app.plots app.probe_checks app.settings app.store app.surface app.texts
+app.check_space app.examples app.gate app.logins app.probe app.memory app.service app.theme app.uploads
 app.present
 app.opinion
-app.ledger app.neutral app.proxies
+app.admission app.ledger app.neutral app.proxies
 app.classroom.marks app.classroom.rules app.classroom.tables app.classroom.throttle
 app.classroom.store app.door
 app.classroom.attendant app.classroom.opening app.classroom.results

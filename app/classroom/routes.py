@@ -6,6 +6,7 @@ other site's page can send it. Views carry an ETag; a poll that finds nothing ne
 
 import io
 import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import segno
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from app.classroom import opening, record, rules, views
@@ -23,6 +25,7 @@ from app.classroom.attendant import Attendant
 from app.classroom.rules import RoomError
 from app.classroom.store import Room, RoomStore, Student
 from app.classroom.throttle import Throttle
+from app.logs import places
 from app.service import Service
 from app.texts import read, texts_for
 from medmamba.deck import Deck, read_deck
@@ -34,8 +37,12 @@ PRIVATE = {"Cache-Control": "no-store"}
 PICTURE = {"Cache-Control": "no-store", "Content-Type": "image/png"}
 MAX_JSON = 4096  # bytes of a student's request
 LINK_LENGTH = 200
+NOT_SAVED = "Nothing can be saved at the moment; what was saved before is safe. Try again in a minute."
 
 Key = Annotated[str, Header(alias="authorization")]
+
+
+logger = logging.getLogger(__name__)
 
 
 class Desk:
@@ -78,6 +85,13 @@ def add_classroom(server: FastAPI, desk: Desk) -> None:
         texts = texts_for(request.headers.get("accept-language", "")[:100])
         status = error.status if isinstance(error, RoomError) else 422
         return JSONResponse({"error": texts.say(str(error))}, status, PRIVATE)
+
+    @server.exception_handler(SQLAlchemyError)
+    def excuse(request: Request, error: SQLAlchemyError) -> Response:
+        """The database is full or away; what it had acknowledged it keeps."""
+        logger.error("the rooms' database failed: %s", places(error))
+        texts = texts_for(request.headers.get("accept-language", "")[:100])
+        return JSONResponse({"error": texts.say(NOT_SAVED)}, 503, PRIVATE)
 
 
 def _pages() -> APIRouter:

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app import conversation, present
+from app.engine import AT_ONCE
 from app.mount import mounted
 from app.service import Service
 from app.texts import DEFAULT, texts_for
@@ -35,7 +36,7 @@ def build(service: Service) -> None:
         "show_progress": "hidden",
         "trigger_mode": "multiple",
         "concurrency_id": "network",
-        "concurrency_limit": 2,
+        "concurrency_limit": AT_ONCE,
     }
     viewer.ask(ask, **wiring)
     viewer.trust(trust, **wiring)

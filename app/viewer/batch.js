@@ -5,6 +5,7 @@ import { save } from "./save.js";
 import { hold, unpack } from "./server.js";
 
 const TOGETHER = 4; // files in one request
+const TRIES = 30, PAUSE = 2000; // of one file at a full server, and milliseconds between them
 const COLUMNS = ["number", "picture", "name", "modality", "class", "probability", "words", "notes"];
 const SORTABLE = { name: (row) => row.name.toLowerCase(), modality: (row) => row.modalityWords ?? "",
   class: (row) => row.classWords ?? "", probability: (row) => row.probability ?? -1, words: (row) => row.bandWords ?? "",
@@ -95,7 +96,8 @@ export class Batch {
     for (const file of files) {
       if (!this.running) break;
       try {
-        const entries = await isArchive(file) ? await unpack(file) : [[file.webkitRelativePath || file.name, await hold(file)]];
+        const entries = await this.patiently(async () =>
+          (await isArchive(file)) ? unpack(file) : [[file.webkitRelativePath || file.name, await hold(file)]]);
         this.expected += entries.length - 1;
         for (const [name, token] of entries) {
           group.push(this.addRow(name, token));
@@ -112,6 +114,18 @@ export class Batch {
     this.rows = this.rows.filter((row) => row.error || row.task);
     this.expected = this.rows.length;
     this.draw();
+  }
+
+  // A full server is asked again, for a while: whoever has many files has time.
+  async patiently(send) {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await send();
+      } catch (error) {
+        if (!error.isFull || !this.running || tries === TRIES) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
   }
 
   addRow(name, token) {

@@ -4,7 +4,7 @@
 import { hold, holdExample } from "./server.js";
 
 export class Cases {
-  // on: {open(case), count(), busy(key), fail(sentence), photo()}; without photo() the device's own camera program opens.
+  // on: {open(case), count(), busy(key), fail(sentence, again), photo()}; `again` sends anew what did not fit in. Without photo() the device's own camera program opens.
   constructor(element, on) {
     Object.assign(this, { list: [], current: -1, on });
     this.chooser(element);
@@ -48,7 +48,7 @@ export class Cases {
   }
 
   add(files) {
-    return this.join(files.map((file) => async () => ({ token: await hold(file), frame: 0 })));
+    return this.join(files.map((file, i) => async () => ({ token: await hold(file, i > 0), frame: 0 })));
   }
 
   take(number) {
@@ -58,12 +58,12 @@ export class Cases {
   // Each new case replaces nothing: it joins the list, and the first new one is opened.
   async join(arrivals) {
     const first = this.list.length;
-    for (const arrival of arrivals) {
+    for (const [i, arrival] of arrivals.entries()) {
       if (this.list.length === first) this.on.busy("busy.sending");
       try {
         this.list.push(await arrival());
       } catch (error) {
-        this.on.fail(error.message);
+        this.on.fail(error.message, error.isFull && (() => this.join(arrivals.slice(i))));
         return;
       }
       if (this.list.length === first + 1) this.open(first);

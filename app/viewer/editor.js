@@ -51,7 +51,7 @@ export class Editor {
 
   async add(files) {
     for (const file of files) {
-      const token = await this.learn.attempt(() => hold(file));
+      const token = await this.learn.attempt(() => hold(file, true));
       if (!token) break;
       this.deck.cases.push({ token, truth: "", text: "", source: "", licence: "" });
       this.draw();

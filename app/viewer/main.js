@@ -35,7 +35,7 @@ export async function mountViewer(element, trigger, watch, props) {
     open: () => page.ask({ task: null, className: null, anyway: false }),
     count: () => countCases(),
     busy: (key) => viewer.busy(words[key]),
-    fail: (sentence) => fail(sentence),
+    fail: (sentence, again) => fail(sentence, again),
     photo: hasCameraProgram() ? null : () => photograph(words, (file) => cases.add([file]), fail),
   });
   let shown = "", fetching = new AbortController();
@@ -46,11 +46,18 @@ export async function mountViewer(element, trigger, watch, props) {
     trigger(event, { ...question, request, token, frame, language: words.language, ...more });
   };
   page.report = (format) => cases.case && send("report", { format, ...viewer.settings });
-  const fail = (sentence) => {
+  const fail = (sentence, again) => {
     viewer.busy(null);
     const line = root.querySelector("[data-part=error]");
     line.textContent = sentence ?? "";
     line.hidden = !sentence;
+    if (!again) return;
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: words["error.again"] });
+    button.addEventListener("click", () => {
+      fail(null);
+      again();
+    });
+    line.append(" ", button);
   };
 
   page.ask = (change) => {

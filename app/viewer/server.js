@@ -2,6 +2,7 @@
 // works.
 
 const ROOT = new URL("../", import.meta.url);
+const FULL = 503; // too much is under way: the same may be sent again
 let words = {};
 
 export function address(path) {
@@ -14,9 +15,9 @@ export async function texts(language) {
   return words;
 }
 
-// Sends a file's bytes, without its name; resolves to the token it is held under.
-export async function hold(file) {
-  return (await post("pictures", file)).text();
+// Sends a file's bytes, without its name; resolves to the token it is held under. `later`: nothing is asked about it next.
+export async function hold(file, later = false) {
+  return (await post(`pictures${later ? "?later=true" : ""}`, file)).text();
 }
 
 // Holds an example; resolves to its token.
@@ -49,7 +50,7 @@ export async function request(path, options = {}) {
   } catch (error) {
     throw error.name === "AbortError" ? error : new Error(words["error.network"]);
   }
-  if (!response.ok) throw new Error(await response.text());
+  if (!response.ok) throw Object.assign(new Error(await response.text()), { isFull: response.status === FULL });
   return response;
 }
 

@@ -15,7 +15,19 @@ MODULES = (
     *("saliency", "tasks", "variants"),
 )
 FOR_THE_TERMINAL = (
-    *("api", "check_space", "cli", "ledger", "logins", "main", "probe", "probe_checks", "serving", "settings"),
+    *(
+        "api",
+        "check_space",
+        "cli",
+        "ledger",
+        "logins",
+        "main",
+        "probe",
+        "probe_checks",
+        "serving",
+        "settings",
+        "uploads",
+    ),
 )
 SPEAKERS = (
     *sorted(set(ROOT.glob("medmamba/images/*.py")) - {ROOT / f"medmamba/images/{n}.py" for n in ("fuzz", "formats")}),

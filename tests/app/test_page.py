@@ -347,3 +347,20 @@ def test_an_answer_comes_quickly(visit, png, record_property):
         seconds.append(time.perf_counter() - started)
     record_property("median_seconds", round(statistics.median(seconds), 3))
     assert statistics.median(seconds) < 5
+
+
+def test_a_full_server_says_so_and_the_picture_can_be_sent_again(browser, running, png):
+    with browser.new_context(locale="de-DE") as context:  # not ``visit``: Chromium calls a 503 an error
+        page = context.new_page()
+        page.goto(running.address)
+        page.click(".mm-notice .mm-primary")
+        for number in range(64):
+            running.service.line.join(f"other visitor {number}")
+        page.set_input_files("[data-part=file]", {"name": "a.png", "mimeType": "image/png", "buffer": png()})
+        error = page.locator(".mm-viewer [data-part=error]")
+        error.get_by_text("Der Server ist gerade voll").wait_for()
+        for number in range(64):
+            running.service.line.leave(f"other visitor {number}")
+        error.get_by_role("button", name="Noch einmal versuchen").click()
+        page.wait_for_selector(".mm-recognised")
+        assert error.is_hidden()

@@ -22,10 +22,24 @@ def test_the_page_and_the_classifier_agree_exactly(service, checkpoint_root, png
 def test_another_task_is_answered_without_another_pass(service, png, monkeypatch):
     token = service.hold(png())
     first = service.classify(Question(token))
-    monkeypatch.setattr(Classifier, "answer", lambda *_: pytest.fail("a second pass"))
+    monkeypatch.setattr(Classifier, "answer_batch", lambda *_: pytest.fail("a second pass"))
     second = service.classify(Question(token, task="blood-cells"))
     assert (second.answer.task, second.answer.chosen_by) == ("blood-cells", "user")
     assert service.classify(Question(token)).answer is first.answer
+
+
+def test_answers_count_among_what_is_held(service, png):
+    token = service.hold(png())
+    service.picture(token)
+    before = service.holdings()[1]
+    answer = service.classify(Question(token)).answer
+    assert service.holdings() == (1, before + answer.nbytes)
+
+
+def test_a_picture_that_was_taken_in_is_there_when_it_is_asked_about(checkpoint_root, png):
+    service = Service(PictureStore(3 * len(png()), 900.0), root=checkpoint_root)
+    tokens = [service.take_in(png(seed=seed)) for seed in range(6)]
+    assert all(service.classify(Question(token)).answer.task for token in tokens)
 
 
 def test_a_map_and_its_trust(service, png):

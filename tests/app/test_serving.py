@@ -13,12 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from scripts import hostile
+
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
 def process(checkpoint_root, tmp_path, **settings):
-    """(process, address) of ``python -m app``."""
+    """(process, address) of ``python -m app``; what it writes to standard error is in the file ``stderr``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -29,9 +31,13 @@ def process(checkpoint_root, tmp_path, **settings):
         "TMPDIR": str(tmp_path),
         **{f"MEDMAMBA_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    with subprocess.Popen(
-        [sys.executable, "-m", "app"], cwd=ROOT, env=os.environ | given, stdout=subprocess.PIPE, text=True
-    ) as server:
+    command = [sys.executable, "-m", "app"]
+    with (
+        (tmp_path / "stderr").open("w") as told,
+        subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | given, stdout=subprocess.PIPE, stderr=told, text=True
+        ) as server,
+    ):
         try:
             assert "ready" in server.stdout.readline()
             yield server, f"http://127.0.0.1:{port}/"
@@ -85,6 +91,32 @@ def test_after_being_killed_it_starts_and_sweeps(checkpoint_root, tmp_path):
     assert left.exists()
     with process(checkpoint_root, tmp_path, port=port):
         assert not left.exists()
+
+
+def test_malformed_calls_leave_nothing_of_what_they_hold(checkpoint_root, tmp_path):
+    once = httpx.Limits(max_keepalive_connections=0)  # after a fault of Gradio's the connection ends
+    with (
+        process(checkpoint_root, tmp_path) as (_, address),
+        httpx.Client(base_url=address, timeout=30, limits=once) as client,
+    ):
+        answers, events, sessions = [], [], set()
+        for call in hostile.calls(client.get("config").json()):
+            answer = client.request(call.method, call.path, **call.more)
+            answers.append(answer.content + str(answer.headers.raw).encode())
+            if answer.status_code == 200 and "call/" in call.path:
+                events.append(f"{call.path.replace('v2/', '')}/{answer.json()['event_id']}")
+            if answer.status_code == 200 and "queue/join" in call.path:
+                sessions.add(call.more["json"]["session_hash"])
+        answers += [client.get(event).content for event in events]
+        for session in sessions:
+            with client.stream("GET", f"gradio_api/queue/data?session_hash={session}") as stream:
+                answers += [line.encode() for line in stream.iter_lines()]
+        token = client.post("pictures", content=hostile.picture(1)).text
+        assert client.get(f"pictures/{token}/0").status_code == 200
+    told = (tmp_path / "stderr").read_text()
+    assert "ValueError" in told  # Gradio's validation failed, and the log says where
+    assert hostile.CANARY not in told
+    assert not [answer for answer in answers if hostile.MARK in answer]
 
 
 @pytest.mark.parametrize("setting", ["port", "upload_mb"])

@@ -46,6 +46,22 @@ def test_the_longest_untouched_makes_room_and_the_newest_stays(clock):
             store.get(token)
 
 
+def test_what_is_spared_makes_no_room_until_it_is_released_or_its_time_is_over(clock):
+    store = PictureStore(10, 100, clock)
+    first, second = store.put(b"x" * 6, spare=30), store.put(b"y" * 6, spare=30)
+    third = store.put(b"z" * 6)
+    store.release(first)
+    fourth = store.put(b"z" * 4)
+    assert (store.get(second).size, store.get(fourth).size) == (6, 4)
+    for token in (first, third):
+        with pytest.raises(RequestError):
+            store.get(token)
+    clock.now = 31
+    store.put(b"w" * 8)
+    with pytest.raises(RequestError):
+        store.get(second)
+
+
 def test_a_dropped_file_is_gone(clock):
     store = PictureStore(10, 100, clock)
     token = store.put(b"a")

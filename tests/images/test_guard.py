@@ -106,6 +106,23 @@ def test_a_worker_that_hangs_is_killed_in_time_and_replaced() -> None:
         pool.close()
 
 
+def test_a_worker_killed_in_the_middle_of_a_job_costs_that_job_alone() -> None:
+    pool = Guard(workers=1, timeout=20)
+    try:
+        pool.decode(fuzz_seeds.dicom(SLICE))
+        (worker,) = workers(pool)
+        os.kill(worker._process.pid, signal.SIGSTOP)  # so that the job is surely not done
+        with ThreadPoolExecutor(1) as threads:
+            job = threads.submit(pool.decode, fuzz_seeds.dicom(SLICE))
+            time.sleep(0.3)
+            os.kill(worker._process.pid, signal.SIGKILL)
+            assert isinstance(fault := job.exception(timeout=10), ReaderFault)
+        assert fault.kind == "death"
+        assert pool.decode(fuzz_seeds.dicom(SLICE[:64, :64])).pixels.shape == (64, 64)
+    finally:
+        pool.close()
+
+
 def test_many_threads_share_two_workers(guard: Guard) -> None:
     frames = [SLICE[: 16 + index, :32] for index in range(24)]
     with ThreadPoolExecutor(12) as threads:

@@ -1,9 +1,10 @@
 import os
 import stat
+import time
 
 import pytest
 
-from app.main import private_folder
+from app.uploads import private_folder, sweep
 from medmamba.errors import MedMambaError
 
 
@@ -22,3 +23,20 @@ def test_a_link_in_its_place_is_refused(tmp_path, monkeypatch):
     os.symlink(tmp_path, tmp_path / f"medmamba-{os.getuid()}-1")
     with pytest.raises(MedMambaError, match="somebody else"):
         private_folder(1)
+
+
+def test_what_is_old_is_swept_wherever_it_lies(tmp_path):
+    (tmp_path / "hash").mkdir()
+    (tmp_path / "shared").mkdir()
+    files = [
+        tmp_path / "tmpabc",
+        tmp_path / "hash" / "upload",
+        tmp_path / "shared" / "old",
+        tmp_path / "shared" / "new",
+    ]
+    for file in files:
+        file.write_text("x")
+        os.utime(file, (time.time() - 60,) * 2)
+    os.utime(files[-1])
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["new", "shared"]

@@ -1,0 +1,24 @@
+"""Memory that was freed goes back to the system: glibc keeps it, torn by pictures of all sizes, until it is told to."""
+
+import asyncio
+import ctypes
+import sys
+
+from starlette.concurrency import run_in_threadpool
+
+OFTEN = 20.0  # seconds
+
+
+def trim() -> None:
+    """Give back what is free; nothing happens where the C library cannot."""
+    if sys.platform == "linux":
+        give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if give_back is not None:
+            give_back(0)
+
+
+async def keep_trimmed() -> None:
+    """Trim again and again; to be cancelled."""
+    while True:
+        await asyncio.sleep(OFTEN)
+        await run_in_threadpool(trim)
