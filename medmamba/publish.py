@@ -22,13 +22,13 @@ from medmamba import calibrate, catalogue, checkpoints, conformal, evaluate, nov
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER
 from medmamba.data import Split, load_split
-from medmamba.errors import CheckpointError, DataError
+from medmamba.errors import DataError
 from medmamba.evaluate import NOVELTY
 from medmamba.network import Network
 from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
 from medmamba.tasks import OutputLayout, Task
-from medmamba.train import layout_of, phases, read_tasks
+from medmamba.train import layout_of, phases, read_best, read_tasks
 from medmamba.variants import build, config_of
 
 TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Calibrate, measure and write the checkpoint, and rewrite the README of the folder that it stands in."""
-    best = _read_best(arguments.run)
+    best = read_best(arguments.run)
     tasks = read_tasks(arguments.tasks)
     layout, size = layout_of(tasks), int(best["config"]["size"])
     model = _stored_precision(best, layout)
@@ -163,13 +163,6 @@ def golden_input(transform: Transform, seed: int = 0) -> Tensor:
     """Two smooth made-up pictures, normalised (2, 3, size, size): no picture of any data set is given away."""
     coarse = torch.rand(2, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
     return transform.normalise(F.interpolate(coarse, size=(transform.size, transform.size), mode="bicubic").clamp(0, 1))
-
-
-def _read_best(folder: Path) -> dict[str, Any]:
-    try:
-        return torch.load(folder / "best.pt", weights_only=True, map_location="cpu")
-    except OSError as error:
-        raise CheckpointError(f"The run {folder.name} has no readable best.pt; train it first.") from error
 
 
 def _stored_precision(best: dict[str, Any], layout: OutputLayout) -> Network:

@@ -215,6 +215,18 @@ def starting_point(path: Path, layout: OutputLayout) -> tuple[dict[str, Tensor],
     return start.model.state_dict(), start.card.training.get("phases", [])
 
 
+def read_best(folder: Path) -> dict[str, Any]:
+    """The content of a run's ``best.pt``.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    try:
+        return torch.load(folder / "best.pt", weights_only=True, map_location="cpu")
+    except OSError as error:
+        raise CheckpointError(f"The run {folder.name} has no readable best.pt; train it first.") from error
+
+
 def phases(best: dict[str, Any]) -> list[Phase]:
     """What it took to get the weights in ``best.pt``, the first run first: size, pictures, seconds, flags."""
     config = best["config"]
@@ -223,6 +235,8 @@ def phases(best: dict[str, Any]) -> list[Phase]:
         for name, of in TrainConfig.__dataclass_fields__.items()
         if name not in ("tasks", "data", "out", "start_from") and config.get(name) not in (None, str(of.default))
     ]
+    if "blend" in best:
+        flags.append(f"(blend {best['blend']})")
     last = {"size": int(config["size"]), "pictures": best["pictures"], "seconds": round(best["seconds"])}
     return [*best.get("earlier", []), last | {"settings": " ".join(flags)}]
 

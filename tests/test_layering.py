@@ -49,7 +49,7 @@ medmamba
 medmamba.compare_page
 medmamba.evaluate
 medmamba.lessons
-medmamba.benchmark medmamba.classify medmamba.compare medmamba.deck_build medmamba.export
+medmamba.benchmark medmamba.blend medmamba.classify medmamba.compare medmamba.deck_build medmamba.export
 medmamba.import_weights medmamba.info medmamba.publish medmamba.robustness medmamba.push
 medmamba.cli
 medmamba.__main__

@@ -1,0 +1,82 @@
+"""``python -m medmamba blend``: a run's best weights mixed with those that it started from, in the best share.
+
+Further training gains on some tasks and forgets on others; weights on the straight line between its start and its end
+often do better on all together (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). That holds only where
+both have the same statistics in their batch norms, so the run must have been one with ``--norms frozen``. The share is
+chosen by validation pictures, and goes on the card with the run's settings.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from medmamba import checkpoints
+from medmamba.data import load_split
+from medmamba.errors import CheckpointError, RequestError
+from medmamba.preprocess import Transform
+from medmamba.train import layout_of, read_best, read_tasks, starting_point, validate
+from medmamba.variants import build, config_of
+
+SHARES = (0.25, 0.5, 0.75, 1.0)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("run", type=Path, help="folder of a training run, with its best.pt")
+    parser.add_argument("--start", type=Path, required=True, metavar="PATH", help="what the run started from")
+    parser.add_argument("--tasks", type=Path, required=True, metavar="RECIPE", help="the run's recipe")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data that it was trained on")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="gets a best.pt for publish")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=SHARES, help="of the run's own weights; default: %(default)s"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Try every share on validation pictures, and keep the best.
+
+    Raises:
+        CheckpointError: the run has no best.pt, or did not start from that.
+        RequestError: its batch norms were not frozen, or a share does not lie between 0 and 1.
+    """
+    best = read_best(arguments.run)
+    if best["config"].get("norms") != "frozen":
+        raise RequestError("Only weights with the same statistics can be mixed: train with --norms frozen.")
+    if not all(0 <= share <= 1 for share in arguments.shares):
+        raise RequestError("A share is a number from 0, the start, to 1, the end of the run.")
+    tasks, size = read_tasks(arguments.tasks), int(best["config"]["size"])
+    layout, transform = layout_of(tasks), Transform(size)
+    start, _ = starting_point(arguments.start, layout)
+    validation = [load_split(arguments.data, task, "val", size, arguments.run / "squares") for task in tasks]
+    model = build(config_of(best["config"]["variant"], layout.num_outputs)).eval()
+    scores: dict[float, float] = {}
+    for share in arguments.shares:
+        checkpoints.load_strictly(model, mixed(start, best["model"], share))
+        scores[share] = validate(model, layout, validation, transform)["mean"]
+        print(f"{share:.2f} of the run: mean of all validation accuracies and AUCs {scores[share]:.4f}")
+    chosen = max(scores, key=lambda share: scores[share])
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    content: dict[str, Any] = best | {"model": mixed(start, best["model"], chosen), "blend": chosen}
+    torch.save(content, arguments.out / "best.pt")
+    print(f"Kept {chosen:.2f}.")
+    return 0
+
+
+def mixed(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Tensors on the line from ``start`` (share 0) to ``end`` (share 1); whole numbers are the end's.
+
+    Raises:
+        CheckpointError: they are not of the same network, or their batch norms have other statistics.
+    """
+    if start.keys() != end.keys() or any(start[name].shape != end[name].shape for name in start):
+        raise CheckpointError("The run's network and the one to start from are not of the same shapes.")
+    kept = [name for name in start if name.endswith(("running_mean", "running_var"))]
+    if not all(torch.equal(start[name], end[name]) for name in kept):
+        raise CheckpointError("The run did not start from these weights: their batch norms have other statistics.")
+    return {
+        name: torch.lerp(start[name], tensor, share) if tensor.is_floating_point() else tensor
+        for name, tensor in end.items()
+    }

@@ -1,0 +1,87 @@
+"""Blending: known mixtures, the share that validation prefers, and what cannot be mixed."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from medmamba import blend
+from medmamba import model as model_module
+from medmamba.blend import mixed
+from medmamba.cli import main
+from medmamba.errors import CheckpointError
+from medmamba.train import TrainConfig, phases, read_best, train
+
+START = {"weight": torch.tensor([0.0, 2.0]), "running_mean": torch.tensor([5.0]), "count": torch.tensor(3)}
+END = {"weight": torch.tensor([4.0, 4.0]), "running_mean": torch.tensor([5.0]), "count": torch.tensor(9)}
+
+
+@pytest.mark.parametrize(("share", "weight"), [(0.0, [0, 2]), (0.25, [1, 2.5]), (1.0, [4, 4])])
+def test_a_share_of_the_way(share, weight):
+    found = mixed(START, END, share)
+    assert found["weight"].tolist() == weight
+    assert found["count"] == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"running_mean": torch.tensor([6.0])}, "did not start from these weights"),
+        ({"weight": torch.zeros(3)}, "not of the same shapes"),
+        ({"bias": torch.zeros(3)}, "not of the same shapes"),
+    ],
+)
+def test_networks_that_cannot_be_mixed(change, sentence):
+    with pytest.raises(CheckpointError, match=sentence):
+        mixed(START | change, END, 0.5)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two tiny runs on two colours, the second from the first with frozen norms; and their recipe."""
+    root = tmp_path_factory.mktemp("blend")
+    for split in ("train", "val"):
+        for name, colour in (("red", (200, 40, 40)), ("blue", (40, 40, 200))):
+            (folder := root / "eyes" / split / name).mkdir(parents=True)
+            for number in range(6):
+                Image.fromarray(np.full((40, 40, 3), colour, np.uint8) + np.uint8(number)).save(
+                    folder / f"{number}.png"
+                )
+    words = dict.fromkeys(["modality", "question", "source", "licence", "caveat"], "made up")
+    classes = [{"name": name, "label": name} for name in ("red", "blue")]
+    (root / "recipe.json").write_text(json.dumps({"tasks": [{"name": "eyes", "classes": classes} | words]}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
+        options = {"tasks": root / "recipe.json", "data": root, "size": 32, "variant": "tiny", "batch": 8, "warm_up": 8}
+        options |= {"pictures": 32, "average": 0.5, "learning_rate": 3e-3}
+        train(TrainConfig(out=root / "first", **options))
+        train(TrainConfig(out=root / "second", start_from=root / "first" / "best.pt", norms="frozen", **options))
+    return root
+
+
+def command(root, run="second", *more):
+    start = ["--start", str(root / "first" / "best.pt"), "--tasks", str(root / "recipe.json"), "--data", str(root)]
+    return ["blend", str(root / run), *start, "--out", str(root / "mixed"), *more]
+
+
+def test_the_share_that_validation_prefers_is_kept_and_said(runs, monkeypatch, capsys):
+    monkeypatch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
+    means = iter([0.7, 0.9, 0.8])
+    monkeypatch.setattr(blend, "validate", lambda *_: {"mean": next(means)})
+    assert main(command(runs, "second", "--shares", "0", "0.5", "1")) == 0
+    assert "Kept 0.50" in capsys.readouterr().out
+    start, end, found = (read_best(runs / name) for name in ("first", "second", "mixed"))
+    middle = (start["model"]["classifier.weight"] + end["model"]["classifier.weight"]) / 2
+    assert torch.allclose(found["model"]["classifier.weight"], middle)
+    assert not torch.equal(start["model"]["classifier.weight"], end["model"]["classifier.weight"])
+    assert phases(found)[-1]["settings"].endswith("(blend 0.5)")
+
+
+@pytest.mark.parametrize(
+    ("run", "shares", "sentence"), [("first", ["1"], "--norms frozen"), ("second", ["2"], "from 0")]
+)
+def test_what_is_refused(runs, capsys, run, shares, sentence):
+    assert main(command(runs, run, "--shares", *shares)) == 2
+    assert sentence in capsys.readouterr().err
