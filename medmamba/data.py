@@ -8,6 +8,7 @@ squares of a split fit in memory and are cached as one file a task.
 """
 
 import hashlib
+import secrets
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def load_split(root: Path, task: Task, split: str, size: int, cache: Path | None
     cached = cache / f"{task.name}-{split}-{size}-{hashlib.sha256(names.encode()).hexdigest()[:12]}.npy"
     if not cached.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_suffix(".partial.npy")
+        partial = cached.with_suffix(f".{secrets.token_hex(4)}.partial.npy")  # others may be filling the same cache
         np.save(partial, _read_squares(paths, size))
         partial.replace(cached)
     return Split(np.load(cached), labels)

@@ -90,8 +90,11 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return x
-        keep = torch.empty(x.shape[0], 1, 1, 1, device=x.device).bernoulli_(1 - self.rate)
-        return x * (keep / (1 - self.rate)).to(x.dtype)
+        return x * (self.draw(x.shape[0], x.device) / (1 - self.rate)).to(x.dtype)
+
+    def draw(self, count: int, device: torch.device) -> Tensor:
+        """1 for each picture whose branch is kept, 0 for the others: (count, 1, 1, 1)."""
+        return torch.empty(count, 1, 1, 1, device=device).bernoulli_(1 - self.rate)
 
 
 class SSConvSSM(nn.Module):

@@ -4,12 +4,10 @@ Every batch mixes tasks. A picture's loss is the cross-entropy among its own tas
 the router. Tasks are drawn in proportion to a power of their size, and classes within a task likewise, so that small
 ones are seen often without drowning the rest.
 
-A run is a folder: ``state.pt`` (everything needed to go on), ``metrics.csv`` (a row a validation) and ``best.pt`` (the
-averaged weights that did best on validation).
+A run is a folder, see ``run_folder``. Under ``torchrun`` several processes share each batch, see ``distributed``.
 """
 
 import argparse
-import csv
 import json
 import math
 import time
@@ -25,12 +23,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from medmamba import checkpoints, metrics, protocols
+from medmamba import checkpoints, distributed, metrics, protocols
 from medmamba.augment import Augmenter
 from medmamba.data import Split, load_split
+from medmamba.distributed import Team
 from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.network import Network
 from medmamba.preprocess import Transform
+from medmamba.run_folder import RunFolder
 from medmamba.tasks import OutputLayout, Task
 from medmamba.variants import build, config_of
 
@@ -112,22 +112,22 @@ def layout_of(tasks: tuple[Task, ...]) -> OutputLayout:
 
 def train(config: TrainConfig) -> Path:
     """Run, or go on with, the training that ``config`` describes, and return its folder."""
+    with distributed.team(config.batch) as team:
+        _train(config, team)
+    return config.out
+
+
+def _train(config: TrainConfig, team: Team) -> None:
     torch.manual_seed(config.seed)
     tasks = read_tasks(config.tasks)
     layout = layout_of(tasks)
-    config.out.mkdir(parents=True, exist_ok=True)
-    cache = config.out / "squares"
-    side = round(config.size * MARGIN) if config.augment == "recipe" else config.size
-    pool = _Pool(tasks, [load_split(config.data, task, "train", side, cache) for task in tasks])
+    with team.one_after_the_first():
+        pool, validation = _pictures(config, tasks)
     if config.epochs:
         shown = len(pool.labels)
         config = replace(config, pictures=config.epochs * shown, validate_every=shown)
-    validation = [load_split(config.data, task, "val", config.size, cache) for task in tasks]
-    if not any(len(split) for split in validation):
-        raise DataError("The recipe's tasks have no validation pictures in the data folder, so no weights are best.")
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = build(config_of(config.variant, layout.num_outputs), config.drop_path).to(device)
+    model = build(config_of(config.variant, layout.num_outputs), config.drop_path).to(team.device)
     earlier: list[Phase] = []
     if config.start_from:
         weights, earlier = starting_point(config.start_from, layout)
@@ -137,39 +137,58 @@ def train(config: TrainConfig) -> Path:
     average = cast(Network, averaged.module)
     groups = _decay_groups(model, config.weight_decay)
     optimiser = protocols.optimiser(config.optimiser, groups, config.learning_rate)
-    run = _Run(config, model, averaged, optimiser, earlier)
+    random = torch.Generator().manual_seed(config.seed)
+    about = {"config": {name: str(value) for name, value in asdict(config).items()}, "earlier": earlier}
+    run = RunFolder(config.out, model, averaged, optimiser, random, about)
     run.resume()
+    if team.leads:
+        run.forget_later_rows()
 
+    network = team.join(model)
     augment, transform, objective = _changes(config, tasks), Transform(config.size), Objective(layout, config)
-    batches = pool.batches(config, run.random)
+    batches = pool.batches(config, random)
     last_save, losses = time.monotonic(), []
-    with tqdm(total=config.pictures, initial=run.pictures, unit="pictures", smoothing=0.05) as bar:
+    bar = tqdm(total=config.pictures, initial=run.pictures, unit="pictures", smoothing=0.05, disable=not team.leads)
+    with bar:
         while run.pictures < config.pictures:
             pictures, labels, numbers = next(batches)
             for group in optimiser.param_groups:
                 group["lr"] = _learning_rate(config, run.pictures)
-            inputs = transform.normalise(augment(pictures, numbers, config.size, run.random)).to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=computes_bfloat16(device)):
-                logits = model(inputs)
-            loss = objective(logits.float(), labels.to(device), numbers.to(device))
+            changed = augment(pictures, numbers, config.size, random)
+            inputs, labels, numbers = team.share(transform.normalise(changed), labels, numbers)
+            with torch.autocast(team.device.type, torch.bfloat16, enabled=computes_bfloat16(team.device)):
+                logits = network(inputs)
+            loss = objective(logits.float(), labels, numbers)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             averaged.update_parameters(model)
 
-            losses.append(loss.item())
+            losses.append(team.mean(loss))
             before, run.pictures = run.pictures, run.pictures + len(pictures)
             bar.update(len(pictures))
             bar.set_postfix(loss=f"{np.mean(losses[-100:]):.3f}")
             finished = run.pictures >= config.pictures
             if finished or run.pictures // config.validate_every > before // config.validate_every:
-                run.record(float(np.mean(losses)), validate(average, layout, validation, transform))
+                if team.leads:
+                    run.record(float(np.mean(losses)), validate(average, layout, validation, transform))
                 losses.clear()
-            if finished or time.monotonic() - last_save > config.save_seconds:
+            if team.leads and (finished or time.monotonic() - last_save > config.save_seconds):
                 run.save()
                 last_save = time.monotonic()
-    return config.out
+
+
+def _pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> tuple["_Pool", list[Split]]:
+    """The training pictures, and those for validation task by task; squared once, and kept in the run's folder."""
+    cache = config.out / "squares"
+    cache.mkdir(parents=True, exist_ok=True)
+    side = round(config.size * MARGIN) if config.augment == "recipe" else config.size
+    pool = _Pool(tasks, [load_split(config.data, task, "train", side, cache) for task in tasks])
+    validation = [load_split(config.data, task, "val", config.size, cache) for task in tasks]
+    if not any(len(split) for split in validation):
+        raise DataError("The recipe's tasks have no validation pictures in the data folder, so no weights are best.")
+    return pool, validation
 
 
 def _emphasis(text: str, names: list[str]) -> dict[int, float]:
@@ -323,89 +342,6 @@ class _Pool:
             yield squares.permute(0, 3, 1, 2).float() / 255, self.labels[drawn], tasks
 
 
-class _Run:
-    """What a run has reached, and its folder."""
-
-    def __init__(
-        self,
-        config: TrainConfig,
-        model: Network,
-        averaged: AveragedModel,
-        optimiser: torch.optim.Optimizer,
-        earlier: list[Phase],
-    ) -> None:
-        self.config, self.model, self.averaged, self.optimiser = config, model, averaged, optimiser
-        self.earlier = earlier
-        self.random = torch.Generator().manual_seed(config.seed)
-        self.pictures, self.best, self.seconds = 0, -math.inf, 0.0
-        self._since = time.monotonic()
-
-    def resume(self) -> None:
-        """Go on from ``state.pt`` if there is one."""
-        path = self.config.out / "state.pt"
-        if not path.exists():
-            return
-        state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.random.set_state(state["random"])
-        torch.set_rng_state(state["torch_random"])
-        self.pictures, self.best, self.seconds = state["pictures"], state["best"], state["seconds"]
-        self._forget_later_rows()
-
-    def _forget_later_rows(self) -> None:
-        """Drop the rows of ``metrics.csv`` that a run killed before its next save will write again."""
-        path = self.config.out / "metrics.csv"
-        if path.exists():
-            header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [row for row in rows if int(row.partition(",")[0]) <= self.pictures]
-            path.write_text("".join([header, *kept]), encoding="utf-8")
-
-    def save(self) -> None:
-        """Write ``state.pt`` so that a kill at any moment leaves the old file or the new one."""
-        _replace(
-            self.config.out / "state.pt",
-            {
-                "model": self.model.state_dict(),
-                "averaged": self.averaged.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "random": self.random.get_state(),
-                "torch_random": torch.get_rng_state(),
-                "pictures": self.pictures,
-                "best": self.best,
-                "seconds": self._elapsed(),
-            },
-        )
-
-    def record(self, loss: float, scores: dict[str, float]) -> None:
-        """Add a row to ``metrics.csv``, and keep the averaged weights if they are the best so far."""
-        row = {"pictures": self.pictures, "seconds": round(self._elapsed()), "loss": round(loss, 4)}
-        row |= {name: round(score, 4) for name, score in scores.items()}
-        path = self.config.out / "metrics.csv"
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, row)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-        if scores["mean"] > self.best:
-            self.best = scores["mean"]
-            best = {
-                "model": self.averaged.module.state_dict(),
-                "pictures": self.pictures,
-                "seconds": self._elapsed(),
-                "config": {name: str(value) for name, value in asdict(self.config).items()},
-                "earlier": self.earlier,
-            }
-            _replace(self.config.out / "best.pt", best)
-
-    def _elapsed(self) -> float:
-        now = time.monotonic()
-        self.seconds, self._since = self.seconds + now - self._since, now
-        return self.seconds
-
-
 @torch.inference_mode()
 def predict(model: Network, squares: np.ndarray, transform: Transform, batch: int = 64) -> np.ndarray:
     """Logits (n, outputs) of squares (n, size, size, 3) uint8."""
@@ -476,10 +412,3 @@ def _moving_average(decay: float):  # type: ignore[no-untyped-def]  # noqa: ANN2
         torch._foreach_lerp_(averaged, current, max(1 - decay, 9 / (10 + float(count))))
 
     return update
-
-
-def _replace(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(content, partial)
-    partial.replace(path)

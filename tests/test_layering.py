@@ -18,7 +18,7 @@ medmamba.scan
 medmamba.ss2d
 medmamba.network medmamba.onednn
 medmamba.model medmamba.resnet
-medmamba.inference medmamba.variants
+medmamba.distributed medmamba.inference medmamba.run_folder medmamba.variants
 
 medmamba.images.colour medmamba.images.fuzz_seeds medmamba.images.limits medmamba.images.luts medmamba.images.picture
 medmamba.images.codestream medmamba.images.sniff
