@@ -59,7 +59,7 @@ class Team:
                 module.__class__ = WholeBatchNorm
             elif type(module) is DropPath:
                 module.__class__ = WholeBatchDropPath
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        return DistributedDataParallel(model)
 
     def mean(self, value: Tensor) -> float:
         """The mean of a number over the processes."""

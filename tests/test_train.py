@@ -18,6 +18,7 @@ from medmamba.data import UNLABELLED, Split
 from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.model import MedMamba
 from medmamba.preprocess import Transform
+from medmamba.run_folder import RunFolder
 from medmamba.tasks import OutputLayout
 from medmamba.train import Objective, TrainConfig, layout_of, predict, read_tasks, train, validate
 
@@ -246,7 +247,7 @@ def test_a_file_that_is_no_start(run, tmp_path, content):
 
 
 def test_a_kill_between_a_row_and_the_save_leaves_one_row(run, monkeypatch):
-    record = train_module._Run.record
+    record = RunFolder.record
 
     def killed(self, *arguments):
         record(self, *arguments)
@@ -254,7 +255,7 @@ def test_a_kill_between_a_row_and_the_save_leaves_one_row(run, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_module._Run, "record", killed)
+        patch.setattr(RunFolder, "record", killed)
         with pytest.raises(KeyboardInterrupt):
             run(save_seconds=0.0)
     assert [int(row["pictures"]) for row in rows(run())] == [64, 128, 160]
