@@ -57,6 +57,7 @@ class Settings(BaseSettings):
         queue: how many pictures may be under way, from their first byte to their first answer.
         examples: a folder of pictures to try, offered before those of installed packages.
         rooms: the database of the teaching rooms, as SQLAlchemy writes addresses; "" takes a private SQLite file.
+            Several servers share rooms in PostgreSQL: postgresql+psycopg://USER:PASSWORD@HOST/DATABASE.
         room_hours: how long a room lives before it is deleted.
         log: "plain" for faults only, "json" for a line of JSON for each request and fault.
         metrics_port, metrics_host: where Prometheus finds the metrics, apart from the page; port 0 for nowhere.

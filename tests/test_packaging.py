@@ -26,7 +26,7 @@ def test_the_page_runs_from_what_the_project_declares():
     declared = [*PROJECT["dependencies"], *extras["train"], *extras["app"]]
     assert sorted(r for r in declared if r != "medmamba[train]") == listed("requirements.txt")
     assert "medmamba[train]" in extras["app"]
-    assert set(extras["export"]) <= set(listed("requirements-dev.txt"))
+    assert {*extras["export"], *extras["postgres"]} <= set(listed("requirements-dev.txt"))
 
 
 def modules_after(code):

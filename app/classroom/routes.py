@@ -148,7 +148,7 @@ def _students(desk: Desk) -> APIRouter:
     @router.delete("/student")
     def leave(seat: Seat) -> Response:
         """Delete oneself with all answers."""
-        store.leave(seat[1])
+        store.leave(*seat)
         return Response(status_code=204, headers=PRIVATE)
 
     return router

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, delete, func, insert, select, update
 
-from app.classroom import rules
+from app.classroom import rules, tables
 from app.classroom.rules import Reply, RoomError, Stage
 from app.classroom.tables import answers, cases, rooms, students
 
@@ -110,7 +110,11 @@ class Answered:
 
 
 class RoomStore:
-    """The rooms of one database; safe for threads, and for several servers on a database that is one."""
+    """The rooms of one database; safe for threads, and for several servers on a database that is one.
+
+    Whoever changes a room or what belongs to it locks the room's row first, so that two never wait for each other in a
+    circle; SQLite, which has but one writer, ignores that.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._writer = engine, engine.execution_options(writes=True)
@@ -131,6 +135,7 @@ class RoomStore:
         """
         key = secrets.token_urlsafe(24)
         with self._write() as db:
+            tables.take_turns(db, tables.OPENING)
             taken = set(db.scalars(select(rooms.c.code)))
             if len(taken) >= MAX_ROOMS:
                 raise RoomError("Too many rooms are open on this server. Try again later.", 503)
@@ -212,6 +217,7 @@ class RoomStore:
     def drop_name(self, room: Room, number: int) -> None:
         """Replace a student's nickname by the number; the answers stay."""
         with self._write() as db:
+            _lock(db, room.id)
             db.execute(
                 update(students)
                 .where(students.c.room == room.id, students.c.number == number)
@@ -219,29 +225,31 @@ class RoomStore:
             )
             db.execute(update(rooms).where(rooms.c.id == room.id).values(version=rooms.c.version + 1))
 
-    def leave(self, student: Student) -> None:
+    def leave(self, room: Room, student: Student) -> None:
         """Delete a student with all answers."""
         with self._write() as db:
+            _lock(db, room.id)
             db.execute(delete(students).where(students.c.id == student.id))
 
     def answer(self, room: Room, student: Student, position: int, reply: Reply, now: float) -> None:
         """Record an answer, in place of an earlier one to the same case; committed on return.
 
         Raises:
-            RoomError: that case is not open.
+            RoomError: that case is not open, or the student has left.
         """
         with self._write() as db:
             stage = _stage(_room_row(db, room.code, now, lock=True)).at(now)
             if stage.state != "open" or stage.position != position:
                 raise RoomError("This case is closed; the answer came too late.")
+            seat = update(students).where(students.c.id == student.id)
+            if not db.execute(seat.values(revision=students.c.revision + 1)).rowcount:
+                raise RoomError(GONE, 403)
             case = db.scalar(select(cases.c.id).where(cases.c.room == room.id, cases.c.position == position))
             x, y = reply.mark or (None, None)
             values = {"choice": reply.choice, "confidence": reply.confidence, "x": x, "y": y}
             mine = (answers.c.case == case) & (answers.c.student == student.id)
             if not db.execute(update(answers).where(mine).values(**values)).rowcount:
                 db.execute(insert(answers).values(case=case, student=student.id, **values))
-            revision = students.c.revision + 1
-            db.execute(update(students).where(students.c.id == student.id).values(revision=revision))
 
     def step(self, room: Room, step: str, version: int, now: float) -> Room:
         """Take a step, if the room still is as the teacher's page saw it.
@@ -265,8 +273,9 @@ class RoomStore:
 
     def sweep(self, now: float) -> int:
         """Delete the rooms that have expired; returns how many."""
-        with self._write() as db:
-            gone = db.execute(delete(rooms).where(rooms.c.expires <= now)).rowcount
+        over = select(rooms.c.id).where(rooms.c.expires <= now).with_for_update(skip_locked=True)
+        with self._write() as db:  # another server may be sweeping the same rooms
+            gone = db.execute(delete(rooms).where(rooms.c.id.in_(list(db.scalars(over))))).rowcount
         if gone and self._engine.dialect.name == "sqlite":
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
                 db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")  # no deleted picture stays in the log
@@ -381,6 +390,11 @@ def digest(key: str) -> str:
 def _id(inserted: CursorResult[Any]) -> int:
     key: Any = inserted.inserted_primary_key
     return int(key[0])
+
+
+def _lock(db: Connection, room: int) -> None:
+    """Until this transaction ends, nobody else changes the room or what belongs to it."""
+    db.execute(select(rooms.c.id).where(rooms.c.id == room).with_for_update())
 
 
 def _room_row(db: Connection, code: str, now: float, lock: bool = False) -> Any:

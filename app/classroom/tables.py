@@ -18,9 +18,12 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TypeDecorator,
     UniqueConstraint,
     create_engine,
     event,
+    func,
+    select,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -28,6 +31,23 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from medmamba.errors import MedMambaError
 
 metadata = MetaData()
+# Not every server allows more than a hundred connections, and several of ours share it.
+POOLS: dict[str, dict[str, Any]] = {
+    "sqlite": {"pool_size": 8, "max_overflow": 40, "pool_timeout": 20},
+    "postgresql": {"pool_size": 8, "max_overflow": 8, "pool_timeout": 20, "pool_pre_ping": True},
+}
+MAKING, OPENING = 6_330_001, 6_330_002  # PostgreSQL's advisory locks: any two numbers that nobody else uses
+
+
+class Words(TypeDecorator[str]):
+    """Text that any database takes: PostgreSQL refuses NUL, and no database takes half of a surrogate pair."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: object) -> str | None:
+        """The value as it is sent."""
+        return None if value is None else value.replace("\0", "").encode(errors="replace").decode()
 
 
 def _owner(table: str, **options: Any) -> ForeignKey:
@@ -38,18 +58,18 @@ rooms = Table(
     "rooms",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("code", String(8), nullable=False, unique=True),
-    Column("teacher", String(64), nullable=False),  # SHA-256 of the teacher's key, as all keys here
-    Column("title", String, nullable=False),
-    Column("language", String(8), nullable=False),
-    Column("question", String, nullable=False),
-    Column("task", String, nullable=False),
+    Column("code", Words(8), nullable=False, unique=True),
+    Column("teacher", Words(64), nullable=False),  # SHA-256 of the teacher's key, as all keys here
+    Column("title", Words, nullable=False),
+    Column("language", Words(8), nullable=False),
+    Column("question", Words, nullable=False),
+    Column("task", Words, nullable=False),
     Column("classes", JSON, nullable=False),  # [[name, label], ...]
-    Column("model", String, nullable=False),
+    Column("model", Words, nullable=False),
     Column("seconds", Integer),
     Column("names", Boolean, nullable=False),
     Column("cases", Integer, nullable=False),
-    Column("state", String(8), nullable=False),
+    Column("state", Words(8), nullable=False),
     Column("position", Integer, nullable=False),
     Column("deadline", Float),
     Column("version", Integer, nullable=False),
@@ -62,14 +82,14 @@ cases = Table(
     Column("id", Integer, primary_key=True),
     Column("room", _owner("rooms"), nullable=False),
     Column("position", Integer, nullable=False),
-    Column("token", String(32), nullable=False, unique=True),  # the picture's random name
+    Column("token", Words(32), nullable=False, unique=True),  # the picture's random name
     Column("picture", LargeBinary, nullable=False),  # PNG
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
-    Column("truth", String, nullable=False),
-    Column("text", String, nullable=False),
-    Column("source", String, nullable=False),
-    Column("licence", String, nullable=False),
+    Column("truth", Words, nullable=False),
+    Column("text", Words, nullable=False),
+    Column("source", Words, nullable=False),
+    Column("licence", Words, nullable=False),
     Column("network", JSON(none_as_null=True)),  # null until it has been asked
     UniqueConstraint("room", "position"),
 )
@@ -78,9 +98,9 @@ students = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("room", _owner("rooms"), nullable=False),
-    Column("key", String(64), nullable=False, unique=True),
+    Column("key", Words(64), nullable=False, unique=True),
     Column("number", Integer, nullable=False),  # in the order of joining
-    Column("label", String, nullable=False),
+    Column("label", Words, nullable=False),
     Column("revision", Integer, nullable=False),  # counts what changes this student's own view
     UniqueConstraint("room", "number"),
 )
@@ -89,7 +109,7 @@ answers = Table(
     metadata,
     Column("case", _owner("cases"), primary_key=True),
     Column("student", _owner("students"), primary_key=True, index=True),
-    Column("choice", String, nullable=False),
+    Column("choice", Words, nullable=False),
     Column("confidence", Integer, nullable=False),
     Column("x", Float),
     Column("y", Float),
@@ -112,18 +132,29 @@ def connect(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed, pool_size=8, max_overflow=40, pool_timeout=20)
+        engine = create_engine(parsed, **POOLS.get(parsed.get_backend_name(), {}))
         if engine.dialect.name == "sqlite":
             _guard_file(parsed.database)
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
-        metadata.create_all(engine)
+        with engine.execution_options(writes=True).begin() as db:
+            take_turns(db, MAKING)
+            metadata.create_all(db)
     except (ArgumentError, NoSuchModuleError, DBAPIError, OSError, ImportError, TypeError):
         raise MedMambaError(
-            "The database of the teaching rooms cannot be opened. Check MEDMAMBA_ROOMS: an address such as "
-            "sqlite:///rooms.sqlite, in a folder that exists and may be written."
+            "The database of the teaching rooms cannot be opened. Check MEDMAMBA_ROOMS: sqlite:///FILE in a folder "
+            "that may be written, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE of a server that runs."
         ) from None
     return engine
+
+
+def take_turns(db: Connection, what: int) -> None:
+    """Until this transaction ends, nobody else is in one that has called this with the same number.
+
+    SQLite has but one writer at a time anyway.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(select(func.pg_advisory_xact_lock(what)))
 
 
 def _guard_file(path: str | None) -> None:
@@ -136,11 +167,11 @@ def _guard_file(path: str | None) -> None:
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # BEGIN is ours, below
     for pragma in (
+        "busy_timeout=10000",  # first, since the next may have to wait
         "journal_mode=WAL",
         "synchronous=FULL",  # an answer that was acknowledged outlives a power cut, too
         "foreign_keys=ON",
         "secure_delete=ON",  # a deleted picture is overwritten
-        "busy_timeout=10000",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

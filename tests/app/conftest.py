@@ -1,6 +1,7 @@
 """A checkpoint with random weights and a router, synthetic pictures, and the service in front of them."""
 
 import io
+import itertools
 import os
 import shutil
 import socket
@@ -27,6 +28,7 @@ from medmamba.images import guard
 from medmamba.model import MedMamba, MedMambaConfig
 from medmamba.preprocess import Transform
 from medmamba.tasks import ClassName, OutputLayout, Task
+from tests.app.postgres import cluster, new_database
 
 SIZE = 64
 GRADIOS_OWN = (
@@ -110,6 +112,14 @@ def checkpoint_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _workers_end() -> Iterator[None]:
     yield
     guard.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], str]]:
+    """Makes an empty database, each time it is called, and returns its address."""
+    numbers = itertools.count()
+    with cluster() as address:
+        yield lambda: new_database(address, f"rooms{next(numbers)}")
 
 
 @pytest.fixture

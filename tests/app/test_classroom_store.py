@@ -27,11 +27,27 @@ def path(tmp_path):
     return tmp_path / "rooms.sqlite"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, path):
+    return f"sqlite:///{path}" if request.param == "sqlite" else request.getfixturevalue("postgres")()
+
+
 @pytest.fixture
-def store(path):
-    store = RoomStore(tables.connect(f"sqlite:///{path}"))
+def store(url):
+    store = RoomStore(tables.connect(url))
     yield store
     store.close()
+
+
+@pytest.fixture
+def other(url):
+    """The same rooms from another server's process: with connections of its own."""
+    store = RoomStore(tables.connect(url))
+    yield store
+    store.close()
+
+
+in_a_file = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 
 def steps(store, room, *names, now=NOW):
@@ -40,6 +56,7 @@ def steps(store, room, *names, now=NOW):
     return room
 
 
+@in_a_file
 def test_an_answer_is_on_disk_when_it_is_acknowledged(store, path):
     room, _ = store.open_room(new_room(), NOW, 1)
     student, _ = store.join(room.code, "Ann", NOW)
@@ -103,6 +120,7 @@ def test_keys_open_their_own_room_alone(store):
             ask(code, key, NOW)
 
 
+@in_a_file
 def test_the_database_holds_no_key(store, path):
     room, teacher = store.open_room(new_room(), NOW, 1)
     _, student = store.join(room.code, "Ann", NOW)
@@ -143,7 +161,7 @@ def test_a_removed_name_leaves_the_answers_and_one_who_leaves_takes_them(store):
     store.drop_name(room, ann.number)
     assert [s.label for s in store.students(room)] == ["#1", "Bob"]
     assert len(store.answers(room)) == 2
-    store.leave(ann)
+    store.leave(room, ann)
     assert [a.student for a in store.answers(room)] == [2]
     with pytest.raises(RoomError):
         store.as_student(room.code, key, NOW)
@@ -163,7 +181,7 @@ def test_pictures_are_given_out_once_their_case_was_opened(store):
         store.picture(tokens[0], NOW + 3600)
 
 
-def test_an_expired_room_is_deleted_with_everything_in_it(store, path):
+def test_an_expired_room_is_deleted_with_everything_in_it(store):
     room, key = store.open_room(new_room(), NOW, 1)
     kept, _ = store.open_room(new_room(cases=1), NOW, 5)
     student, _ = store.join(room.code, "Ann", NOW)
@@ -178,17 +196,23 @@ def test_an_expired_room_is_deleted_with_everything_in_it(store, path):
         assert left == [1, 1, 0]
         assert db.scalar(select(func.count()).select_from(tables.answers)) == 0
     assert len(store.cases(kept)) == 1
+
+
+@in_a_file
+def test_a_deleted_picture_is_overwritten(store, path):
+    store.open_room(new_room(), NOW, 1)
+    store.sweep(NOW + 3600)
     store.close()
     left = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"png1" not in left  # overwritten, not only unlinked
 
 
-def test_what_the_network_has_not_seen_is_known_after_a_restart(store, path):
+def test_what_the_network_has_not_seen_is_known_after_a_restart(store, url):
     room, _ = store.open_room(new_room(), NOW, 1)
     first = store.cases(room)[0].id
     store.set_network(first, {"choice": "a"})
     store.close()
-    again = RoomStore(tables.connect(f"sqlite:///{path}"))
+    again = RoomStore(tables.connect(url))
     todo = again.unprepared()
     assert [again.picture_of(case) for case, _, _ in todo] == [b"png1", b"png2"]
     assert todo[0][1:] == ("t", ["a", "b"])
@@ -220,11 +244,116 @@ def test_many_writers_at_once_lose_nothing(store):
     assert [a.reply.choice for a in store.answers(room)] == ["b"] * 24
 
 
+def test_two_servers_lose_nothing_and_never_lock_each_other_out(store, other):
+    room, key = store.open_room(new_room(), NOW, 1)
+    steps(store, room, "start")
+    kept, failed, threads, refused = {}, [], [], set()
+
+    def attend(here, there, leaves):
+        student, _ = here.join(room.code, "Ann", NOW)
+        for turn in range(20):
+            reply = Reply("ab"[turn % 2], 1 + turn % 3)
+            if turn == 10 and leaves:
+                start(there.leave, room, student)
+            if turn % 5 == 4:
+                start(there.drop_name, room, student.number)
+            try:
+                here.answer(room, student, 0, reply, NOW)
+                kept[student.number] = reply
+            except RoomError as error:  # the case is closed for a moment, or the student has left
+                refused.add((error.status, leaves))
+        if leaves:
+            there.leave(room, student)
+            kept.pop(student.number, None)
+
+    def lead(server, turns):
+        for _ in range(turns):
+            try:
+                stage = server.as_teacher(room.code, key, NOW)
+                server.step(room, ("close", "reopen")[stage.stage.state == "closed"], stage.version, NOW)
+            except RoomError as error:  # the other teacher's page was first
+                refused.add((error.status, False))
+
+    def start(work, *arguments):
+        def guarded():
+            try:
+                work(*arguments)
+            except Exception as error:
+                failed.append(error)
+
+        threads.append(threading.Thread(target=guarded))
+        threads[-1].start()
+
+    for i in range(16):
+        start(attend, *((store, other) if i % 2 else (other, store)), i % 4 == 0)
+    start(lead, store, 20)
+    start(lead, other, 20)
+    for thread in threads:  # more are added meanwhile
+        thread.join()
+    assert failed == []
+    assert {answer.student: answer.reply for answer in store.answers(room)} == kept
+    assert len(other.students(room)) == 12
+    assert refused <= {(409, False), (409, True), (403, True)}
+
+
+def test_two_servers_open_no_more_rooms_than_may_be(store, other, monkeypatch):
+    monkeypatch.setattr("app.classroom.store.MAX_ROOMS", 5)
+    refused = []
+
+    def open_some(server):
+        for _ in range(5):
+            try:
+                server.open_room(new_room(cases=1), NOW, 1)
+            except RoomError as error:
+                refused.append(error.status)
+
+    threads = [threading.Thread(target=open_some, args=(server,)) for server in (store, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == [503] * 5
+
+
+def test_servers_that_start_at_once_make_the_tables_once(url):
+    made, barrier = [], threading.Barrier(6)
+
+    def start():
+        barrier.wait()
+        made.append(tables.connect(url))
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for engine in made:
+        engine.dispose()
+    assert len(made) == 6
+
+
+def test_text_that_no_database_takes(store):
+    room, _ = store.open_room(new_room(title="A\0B\ud800"), NOW, 1)
+    assert room.title == "AB?"
+    with pytest.raises(RoomError, match="no such picture"):
+        store.picture("\0", NOW)
+
+
+@in_a_file
 def test_the_file_is_for_its_owner_alone(store, path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "sqlite:////no/such/folder/rooms.sqlite", "nosuch://x/y"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "sqlite://",
+        "sqlite:////no/such/folder/rooms.sqlite",
+        "nosuch://x/y",
+        "postgresql+psycopg://nobody@127.0.0.1:1/rooms",
+    ],
+)
 def test_an_address_that_is_none_names_the_setting(url):
     with pytest.raises(MedMambaError, match="MEDMAMBA_ROOMS"):
         tables.connect(url)
