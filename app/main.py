@@ -18,7 +18,7 @@ from app.classroom import tables
 from app.classroom.routes import Desk, add_classroom
 from app.classroom.store import RoomStore
 from app.door import Door, by_cookie, by_header
-from app.engine import AT_ONCE, FULL, LocalEngine
+from app.engine import AT_ONCE, FULL, Engine, LocalEngine
 from app.examples import Gallery, gather
 from app.gate import App, Gate, Receive, Refusal, Scope, Send
 from app.learn_routes import learn_routes
@@ -28,6 +28,7 @@ from app.logins import Logins
 from app.memory import keep_trimmed
 from app.neutral import NeutralNames
 from app.proxies import Proxies
+from app.ray_engine import Cluster, RayEngine
 from app.routes import VIEWER, add_routes, disk_fails, misshapen, refused
 from app.service import Service
 from app.settings import MEGABYTE, Settings
@@ -45,10 +46,21 @@ ROOT = Path(__file__).parents[1]
 def build_service(settings: Settings) -> Service:
     """The service behind the page, with nothing loaded yet."""
     store = PictureStore(settings.held_bytes, settings.held_seconds)
-    engine = LocalEngine(places=AT_ONCE + settings.queue)
-    return Service(
-        store, default=settings.checkpoint, engine=engine, line=Line(settings.queue, settings.held_bytes // 2)
-    )
+    line = Line(settings.queue, settings.held_bytes // 2)
+    return Service(store, default=settings.checkpoint, engine=build_engine(settings), line=line)
+
+
+def build_engine(settings: Settings) -> Engine:
+    """Where the networks run.
+
+    Raises:
+        MedMambaError: Ray is wanted and not installed, or its cluster cannot be reached.
+    """
+    places = AT_ONCE + settings.queue
+    if settings.engine == "local":
+        return LocalEngine(places=places)
+    cluster = Cluster(settings.ray_address, settings.ray_replicas, settings.ray_cores, settings.ray_gpus)
+    return RayEngine(cluster, places=places)
 
 
 class Application:

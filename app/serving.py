@@ -41,11 +41,13 @@ class Server(uvicorn.Server):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file with settings; see app/settings.py")
+    parser.add_argument("--engine", choices=["local", "ray"], help="where the networks run, whatever the settings say")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the server until it is interrupted; returns the exit code."""
-    settings = Settings.load(arguments.settings)
+    given = {"engine": arguments.engine} if arguments.engine else {}
+    settings = Settings.load(arguments.settings, **given)
     logs.set_up(settings.log)
     service = build_service(settings)
     application = build_server(settings, service)
@@ -56,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
             application,
             host=settings.host,
             port=settings.port,
+            loop="asyncio",  # uvicorn would take what other packages, as Ray, bring along
+            http="h11",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -80,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         server.should_exit = True
         announcer.join()
         shutil.rmtree(temporary_folder(settings.port), ignore_errors=True)
+        service.engine.close()
     return 0
 
 

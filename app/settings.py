@@ -56,6 +56,10 @@ class Settings(BaseSettings):
         held_seconds: how long an untouched picture stays in memory.
         queue: how many pictures may be under way, from their first byte to their first answer.
         examples: a folder of pictures to try, offered before those of installed packages.
+        engine: "local" for the networks in this process, "ray" for replicas of Ray Serve.
+        ray_address: of a running Ray cluster, as "10.0.0.7:6379"; none starts one on this machine.
+        ray_replicas: most replicas; Ray starts as many as there is work for.
+        ray_cores, ray_gpus: for each replica; a quarter of a GPU is 0.25.
         rooms: the database of the teaching rooms, as SQLAlchemy writes addresses; "" takes a private SQLite file.
             Several servers share rooms in PostgreSQL: postgresql+psycopg://USER:PASSWORD@HOST/DATABASE.
         room_hours: how long a room lives before it is deleted.
@@ -81,6 +85,11 @@ class Settings(BaseSettings):
     held_seconds: float = Field(default=900.0, gt=0)
     queue: int = Field(default=128, ge=1, le=4096)
     examples: Path | None = None
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str = ""
+    ray_replicas: int = Field(default=1, ge=1, le=1024)
+    ray_cores: float = Field(default=1.0, gt=0)
+    ray_gpus: float = Field(default=0.0, ge=0)
     rooms: str = ""
     room_hours: int = Field(default=24, ge=1, le=720)
     log: Literal["plain", "json"] = "plain"
@@ -107,8 +116,8 @@ class Settings(BaseSettings):
         )
 
     @classmethod
-    def load(cls, file: Path | None = None) -> Self:
-        """Reads the variables and the file, if there is one.
+    def load(cls, file: Path | None = None, **given: Any) -> Self:
+        """Reads the variables and the file, if there is one; what is given here goes before both.
 
         Raises:
             SettingsError: a setting is unknown or not usable, or the file cannot be read.
@@ -118,7 +127,7 @@ class Settings(BaseSettings):
         if os.environ.get(FILE) and not Path(os.environ[FILE]).is_file():
             raise SettingsError("There is no such settings file. Give the path of a TOML file.")
         try:
-            return cls()
+            return cls(**given)
         except ValidationError as error:
             raise SettingsError("\n".join(_sentence(entry) for entry in error.errors())) from None
         except ValueError as error:  # TOML's own

@@ -122,17 +122,15 @@ class WholeBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         size = distributed.get_world_size()
-        centred = x.float()
-        mean = self._total(centred.mean((0, 2, 3))) / size
-        centred = centred - mean[:, None, None]
-        variance = self._total(centred.square().mean((0, 2, 3))) / size
+        own_variance, own_mean = (part.double() for part in torch.var_mean(x.float(), (0, 2, 3), correction=0))
+        own_moments = torch.stack([own_mean, own_variance + own_mean.square()])  # one message for both
+        mean, square = cast(Tensor, _Total.apply(own_moments)) / size
+        variance = (square - mean.square()).float()  # nothing is lost by the difference: it is one of float64
+        mean = mean.float()
         self._remember(mean.detach(), variance.detach(), size * x.numel() // x.shape[1])
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
-
-    @staticmethod
-    def _total(own: Tensor) -> Tensor:
-        return cast(Tensor, _Total.apply(own))
+        shift = self.bias - mean * scale
+        return torch.addcmul(shift[:, None, None], x.float(), scale[:, None, None]).to(x.dtype)
 
     def _remember(self, mean: Tensor, variance: Tensor, values: int) -> None:
         """Move the running statistics; the variance without bias, as ``nn.BatchNorm2d`` does."""

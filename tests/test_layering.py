@@ -55,7 +55,7 @@ medmamba.cli
 medmamba.__main__
 
 app.engine app.frames app.line app.logs app.plots app.probe_checks app.settings app.store app.surface app.texts
-app.check_space app.examples app.gate app.logins app.probe app.memory app.service app.theme app.uploads
+app.ray_engine app.check_space app.examples app.gate app.logins app.probe app.memory app.service app.theme app.uploads
 app.present
 app.opinion
 app.admission app.ledger app.neutral app.proxies
@@ -93,6 +93,7 @@ ONLY_IN = {
     "prometheus_client": "app",
     "pydantic_settings": "app.settings",
     "pythonjsonlogger": "app.logs",
+    "ray": "app.ray_engine",
     "segno": "app.classroom",
     "sqlalchemy": "app.classroom",
 }

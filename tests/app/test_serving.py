@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def process(checkpoint_root, tmp_path, **settings):
+def process(checkpoint_root, tmp_path, *arguments, **settings):
     """(process, address) of ``python -m app``; what it writes to standard error is in the file ``stderr``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -31,7 +31,7 @@ def process(checkpoint_root, tmp_path, **settings):
         "TMPDIR": str(tmp_path),
         **{f"MEDMAMBA_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    command = [sys.executable, "-m", "app"]
+    command = [sys.executable, "-m", "app", *arguments]
     with (
         (tmp_path / "stderr").open("w") as told,
         subprocess.Popen(
