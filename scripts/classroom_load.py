@@ -163,12 +163,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--students", type=int, default=200, help="default: %(default)s")
     parser.add_argument("--cases", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--rooms", default="", help="the rooms' database; default: a file that is removed afterwards")
     arguments = parser.parse_args()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"MEDMAMBA_PORT": str(port), "MEDMAMBA_ROOMS": f"sqlite:///{folder}/rooms.sqlite"}
+        settings = {"MEDMAMBA_PORT": str(port), "MEDMAMBA_ROOMS": arguments.rooms or f"sqlite:///{folder}/rooms.sqlite"}
         command = [sys.executable, "-m", "app"]
         server = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, text=True)
         try:

@@ -113,7 +113,7 @@ class RoomStore:
     """The rooms of one database; safe for threads, and for several servers on a database that is one.
 
     Whoever changes a room or what belongs to it locks the room's row first, so that two never wait for each other in a
-    circle; SQLite, which has but one writer, ignores that.
+    circle; answers of different students share that lock. SQLite, which has but one writer, ignores it.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -238,7 +238,7 @@ class RoomStore:
             RoomError: that case is not open, or the student has left.
         """
         with self._write() as db:
-            stage = _stage(_room_row(db, room.code, now, lock=True)).at(now)
+            stage = _stage(_room_row(db, room.code, now, shared=True)).at(now)
             if stage.state != "open" or stage.position != position:
                 raise RoomError("This case is closed; the answer came too late.")
             seat = update(students).where(students.c.id == student.id)
@@ -397,9 +397,9 @@ def _lock(db: Connection, room: int) -> None:
     db.execute(select(rooms.c.id).where(rooms.c.id == room).with_for_update())
 
 
-def _room_row(db: Connection, code: str, now: float, lock: bool = False) -> Any:
+def _room_row(db: Connection, code: str, now: float, lock: bool = False, shared: bool = False) -> Any:
     asked = select(rooms).where(rooms.c.code == code, rooms.c.expires > now)
-    row = db.execute(asked.with_for_update() if lock else asked).first()
+    row = db.execute(asked.with_for_update(read=shared) if lock or shared else asked).first()
     if row is None:
         raise RoomError("There is no room with this code. Look at the code again: it has six letters.", 404)
     return row

@@ -34,7 +34,7 @@ metadata = MetaData()
 # Not every server allows more than a hundred connections, and several of ours share it.
 POOLS: dict[str, dict[str, Any]] = {
     "sqlite": {"pool_size": 8, "max_overflow": 40, "pool_timeout": 20},
-    "postgresql": {"pool_size": 8, "max_overflow": 8, "pool_timeout": 20, "pool_pre_ping": True},
+    "postgresql": {"pool_size": 8, "max_overflow": 16, "pool_timeout": 20, "pool_pre_ping": True},
 }
 MAKING, OPENING = 6_330_001, 6_330_002  # PostgreSQL's advisory locks: any two numbers that nobody else uses
 
