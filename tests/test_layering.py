@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = """
 medmamba.errors
-medmamba.scan.kernel_cache medmamba.scan.reference medmamba.scan.threads
+medmamba.scan.kernel_cache medmamba.scan.lanes medmamba.scan.reference medmamba.scan.threads
+medmamba.scan.steps
+medmamba.scan.kernels
 medmamba.scan.chunked medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.triton_gpu
 medmamba.scan
 medmamba.ss2d
@@ -38,6 +40,7 @@ medmamba.bundle
 medmamba.conformal medmamba.protocols
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.corruptions medmamba.receptive_field medmamba.timing
+medmamba.runtimes
 medmamba.augment medmamba.checkpoints medmamba.data medmamba.data_sets medmamba.paired
 medmamba.downloads medmamba.hub medmamba.official
 medmamba.prepare medmamba.registry
@@ -84,7 +87,7 @@ ONLY_IN = {
     "uvicorn": "app",
     "pydicom": "medmamba.images",
     "jsonschema": "medmamba.deck app.check_space",
-    "numba": "medmamba.scan.cpu",
+    "numba": "medmamba.scan.kernels medmamba.scan.lanes",
     "mamba_ssm": "medmamba.scan.mamba_ssm",
     "triton": "medmamba.scan.triton_gpu",
     "pytorch_grad_cam": "medmamba.saliency",

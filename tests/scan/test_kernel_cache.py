@@ -12,9 +12,9 @@ from medmamba.scan import kernel_cache
 ROOT = Path(__file__).parents[2]
 SCAN = """
 import time, torch
-from medmamba.scan import cpu
+from medmamba.scan import kernels
 start = time.perf_counter()
-cpu._forward(16, True)
+kernels.forward_kernel(16, 16, True, True)
 print(time.perf_counter() - start)
 """
 
@@ -93,6 +93,6 @@ def test_kernels_survive_a_restart(tmp_path):
 
 def test_a_scan_runs_with_no_place_for_its_kernels(places, monkeypatch):
     monkeypatch.setattr(kernel_cache, "folder", lambda: None)
-    from medmamba.scan import cpu
+    from medmamba.scan import kernels
 
-    assert cpu._forward.__wrapped__(8, True).signatures
+    assert kernels.forward_kernel.__wrapped__(8, 1, True, True).signatures

@@ -1,0 +1,185 @@
+"""The kernels of the CPU scan, forward and backward; ``cpu`` says what they compute and when they run.
+
+A task is an image's block of channels. A kernel walks it in one direction after another, ``CHUNK`` steps at a time:
+first what depends on no state, for all steps of the chunk, then the states, a group of them in registers (``steps``).
+"""
+
+import inspect
+import zlib
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+
+from medmamba.scan import kernel_cache, steps
+from medmamba.scan import lanes as vectors
+
+CHUNK = 16  # steps; in training the state is kept before each chunk
+# numba compiles anew when this file has changed, but does not look at those that it imports.
+VECTORS = f"{zlib.crc32((inspect.getsource(vectors) + inspect.getsource(steps)).encode()):08x}"
+FORWARD_GROUP, BACKWARD_GROUP = 16, 4  # states in registers at once
+
+
+@numba.njit(nogil=True)
+def _walk(direction: int, height: int, width: int) -> tuple[int, int, int, int, int]:
+    """A direction's first position on the flat grid, its outer count and stride, and its inner count and stride."""
+    last = height * width - 1
+    if direction == 0:
+        return 0, height, width, width, 1
+    if direction == 1:
+        return 0, width, 1, height, width
+    if direction == 2:
+        return last, height, -width, width, -1
+    return last, width, -1, height, -width
+
+
+@numba.njit(nogil=True)
+def _fill_positions(positions: np.ndarray, direction: int, width: int) -> None:
+    """The places on the flat grid that a direction visits, in its order."""
+    start, outer, outer_stride, inner, inner_stride = _walk(direction, len(positions) // width, width)
+    for i in range(outer):
+        for j in range(inner):
+            positions[i * inner + j] = start + i * outer_stride + j * inner_stride
+
+
+@numba.njit(nogil=True)
+def _room(rows: int, columns: int) -> np.ndarray:
+    """Zeros (rows, columns) that begin a line of the cache, as a vector should."""
+    room = np.zeros(rows * columns + 16, np.float32)
+    first = (-room.ctypes.data // 4) % 16
+    return room[first : first + rows * columns].reshape(rows, columns)
+
+
+def _lanes(block: int) -> int:
+    return next(lanes for lanes in (16, 8, 4, 2, 1) if block % lanes == 0)
+
+
+def _group(states: int, most: int) -> int:
+    return max(group for group in range(1, most + 1) if states % group == 0)
+
+
+F3, F4, F5, F6 = (numba.types.Array(numba.float32, axes, "C") for axes in (3, 4, 5, 6))
+STRIDED = numba.types.Array(numba.float32, 4, "A")
+INPUTS = (numba.int64, numba.int64, numba.int64, F4, F5, F4, STRIDED, STRIDED, F3, F3)
+LOW_RANK = (STRIDED, F4)
+COMPILED: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+}
+
+
+def _kernel(signature: tuple[Any, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Compile a kernel for its signature, or find its code in the cache; ``NUMBA_CACHE_DIR`` has the first word."""
+
+    def compiled(function: Callable[..., None]) -> Callable[..., None]:
+        said = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+        own = kernel_cache.folder()
+        folder = said or (own and own / VECTORS)
+        numba.config.CACHE_DIR = str(folder or "")  # type: ignore[attr-defined]
+        try:
+            return numba.njit(signature, cache=folder is not None, **COMPILED)(function)
+        finally:
+            numba.config.CACHE_DIR = said  # type: ignore[attr-defined]
+
+    return compiled
+
+
+@cache
+def forward_kernel(block: int, states: int, softplus: bool, falls: bool, rank: int = 0) -> Callable[..., None]:
+    """The forward kernel for blocks of ``block`` channels, a constant of the compiled loops.
+
+    With a rank, delta is not read but made on the way from its low-rank factors: rows (batch, L, K, rank) times weights
+    (K, rank, channels). Without one, the factors are not read. ``falls``: A is nowhere positive and delta nowhere
+    negative, so that a shorter exponential will do.
+
+    The channels axis comes cut in two, (blocks, block). u (batch, L, channels), delta (K, batch, L, channels), A in
+    powers of two (K, N, channels), B and C (batch, L, K, N) with N contiguous, D and bias (K, channels) -> added to y
+    (batch, L, channels), and the states before each chunk of steps kept (K, batch, blocks, chunks, N, block), or none
+    of them if ``kept`` has no chunks.
+    """
+    lanes, group = _lanes(block), _group(states, FORWARD_GROUP)
+
+    @_kernel((*INPUTS, *LOW_RANK, F4, F6))
+    def forward(first, last, width, u, delta, A, B, C, D, bias, rows, weights, y, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        directions, _, blocks, _ = A.shape
+        length = u.shape[1]
+        rates, h = _room(states, block), _room(states, block)
+        dt, drive, out = _room(CHUNK, block), _room(CHUNK, block), _room(CHUNK, block)
+        B_rows, C_rows = _room(CHUNK, states), _room(CHUNK, states)
+        positions = np.empty(length, np.int64)
+        for task in range(first, last):
+            image, part = task // blocks, task % blocks
+            for k in range(directions):
+                _fill_positions(positions, k, width)
+                h[:] = 0
+                rates[:] = A[k, :, part]
+                for begin in range(0, length, CHUNK):
+                    count = min(CHUNK, length - begin)
+                    if kept.shape[3]:
+                        kept[k, image, part, begin // CHUNK] = h
+                    steps.enter(
+                        lanes, block, states, rank, softplus, count, begin, positions, image, part, k,
+                        u, delta, B, C, D, bias, rows, weights, y, dt, drive, out, B_rows, C_rows,
+                    )  # fmt: skip
+                    steps.advance(lanes, block, states, group, falls, count, dt, drive, rates, B_rows, C_rows, h, out)
+                    steps.leave(lanes, block, count, begin, positions, image, part, y, out)
+
+    return forward
+
+
+@cache
+def backward_kernel(block: int, states: int, softplus: bool, falls: bool) -> Callable[..., None]:
+    """The backward kernel: from dy and the kept states, the gradients of all that the forward kernel reads but D and
+    bias.
+
+    du (batch, L, channels) is added to, ddelta (K, batch, L, channels) written; dA (batch, K, N, channels) is for the
+    caller to sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that no two tasks write to the same
+    place.
+    """
+    lanes, group = _lanes(block), _group(states, BACKWARD_GROUP)
+
+    @_kernel((*INPUTS, F6, F4, F4, F5, F5, F5, F5))
+    def backward(first, last, width, u, delta, A, B, C, D, bias, kept, dy, du, ddelta, dA, dB, dC):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        directions, _, blocks, _ = A.shape
+        length, chunks = u.shape[1], kept.shape[3]
+        rates, h = _room(states, block), _room(states, block)
+        adjoint, dA_sum = _room(states, block), _room(states, block)
+        x, dt, drive = _room(CHUNK, block), _room(CHUNK, block), _room(CHUNK, block)
+        slope, upstream = _room(CHUNK, block), _room(CHUNK, block)
+        by_decay, by_drive = _room(CHUNK, block), _room(CHUNK, block)
+        B_rows, C_rows = _room(CHUNK, states), _room(CHUNK, states)
+        past, decays = _room(CHUNK + 1, group * lanes), _room(CHUNK, group * lanes)
+        dB_lanes, dC_lanes = _room(CHUNK, group * lanes), _room(CHUNK, group * lanes)
+        positions = np.empty(length, np.int64)
+        for task in range(first, last):
+            image, part = task // blocks, task % blocks
+            for k in range(directions):
+                _fill_positions(positions, k, width)
+                adjoint[:] = 0
+                dA_sum[:] = 0
+                rates[:] = A[k, :, part]
+                for chunk in range(chunks - 1, -1, -1):
+                    begin = chunk * CHUNK
+                    count = min(CHUNK, length - begin)
+                    h[:] = kept[k, image, part, chunk]
+                    steps.enter_backward(
+                        lanes, block, states, softplus, count, begin, positions, image, part, k,
+                        u, delta, B, C, bias, dy, x, dt, drive, slope, upstream, by_decay, by_drive, B_rows, C_rows,
+                    )  # fmt: skip
+                    for n in range(0, states, group):
+                        for c in range(0, block, lanes):
+                            steps.retreat(
+                                lanes, block, states, group, falls, count, n, c, dt, drive, upstream, rates, B_rows,
+                                C_rows, h, past, decays, adjoint, dA_sum, dB_lanes, dC_lanes, by_decay, by_drive,
+                            )  # fmt: skip
+                        steps.add_up(lanes, group, count, begin, positions, image, part, k, n, dB_lanes, dB)
+                        steps.add_up(lanes, group, count, begin, positions, image, part, k, n, dC_lanes, dC)
+                    steps.leave_backward(
+                        lanes, block, count, begin, positions, image, part, k,
+                        x, dt, D, slope, upstream, by_decay, by_drive, du, ddelta,
+                    )  # fmt: skip
+                dA[image, k, :, part] = dA_sum
+
+    return backward
