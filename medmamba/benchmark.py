@@ -21,7 +21,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from medmamba import ss2d
+from medmamba import runtimes, ss2d
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.classifier import Classifier
 from medmamba.errors import RequestError
@@ -130,6 +130,13 @@ def _network(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]
             named: dict[str, Callable[..., Any]] = {"MedMamba-T": form, **peers}
             calls = {name: partial(net, pictures) for name, net in named.items()}
             yield f"224 px, batch {batch}: peers, eager", interleaved(calls, rounds, device)
+    if device.type == "cpu":
+        there, missing = runtimes.installed()
+        if missing:
+            print(f"\nNot timed, since they or onnx and onnxscript are not installed: {', '.join(missing)}.")
+        for batch in (1, 8) if there else ():
+            title = f"224 px, batch {batch}: ResNet-50 in other runtimes, each in a process of its own"
+            yield title, {name: runtimes.resnet50_elsewhere(name, batch, rounds) for name in there}
 
 
 def _scan(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:
