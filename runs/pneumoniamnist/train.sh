@@ -2,6 +2,8 @@
 # MedMamba-T on PneumoniaMNIST alone, from scratch, official splits: the one benchmark of the paper whose pictures are
 # at hand exactly as it used them. The paper trains at 224 px for 100 epochs; this is 64 px and about 8 epochs.
 #   bash runs/pneumoniamnist/train.sh DATA RUNS
+# Cost: 6,023 s on a core that other work filled (alone it shows 57 pictures a second, so that 15 minutes would do). The best
+# validation was the last: 0.964 / 0.996. Test: accuracy 0.957, AUC 0.987 (checkpoints/pneumoniamnist/card.json).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 data=$1 runs=$2 python=${PYTHON:-.venv/bin/python} tasks=runs/pneumoniamnist/tasks.json
