@@ -50,8 +50,8 @@ LIMITS = (
     "The pictures carry no patient numbers, so that the intervals are too narrow where one patient gave several.",
     "The pictures carry no age, sex or skin tone, so that differences between such groups could not be measured.",
     "The novelty score refuses some pictures of the known kinds, its figures say how many, and lets some of other "
-    "things pass. The rule that sets its strictness was replaced once after its refusals of test pictures and of other things "
-    "had been seen (docs/log.md).",
+    "things pass. The rule that sets its strictness was replaced once after its refusals of test pictures and of other "
+    "things had been seen (docs/log.md).",
 )
 
 
