@@ -6,8 +6,9 @@ number of threads at once, and name checkpoints as ``registry`` does.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -85,6 +86,31 @@ class Engine(Protocol):
         """End; what waits is still answered."""
 
 
+class Places:
+    """A queue's places, so many at most; safe for threads."""
+
+    def __init__(self, most: int) -> None:
+        self.taken = 0
+        self._most, self._lock = most, threading.Lock()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Takes a place for as long as the block lasts.
+
+        Raises:
+            BusyError: there is none.
+        """
+        with self._lock:
+            if self.taken >= self._most:
+                raise BusyError(FULL)
+            self.taken += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.taken -= 1
+
+
 @dataclass
 class _Question:
     """A picture that waits for its pass. Questions of one classifier and task may share it."""
@@ -109,10 +135,9 @@ class LocalEngine:
     """
 
     def __init__(self, root: Path | None = None, places: int = 64) -> None:
-        self._root, self._places = root, places
+        self._root, self._places = root, Places(places)
         self._classifiers: dict[str, Classifier] = {}
-        self._loading, self._counting = threading.Lock(), threading.Lock()
-        self._taken = 0
+        self._loading = threading.Lock()
         self._questions: deque[_Question] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
 
@@ -123,13 +148,10 @@ class LocalEngine:
         classifier = self._classifier(checkpoint)
         # The asker's thread makes the picture small, so that the network's has nothing else to do.
         question = _Question(classifier, classifier.card.transform.to_square(display), task)
-        self._take_place()
-        try:
+        with self._places.one():
             self._questions.append(question)
             self._thread.submit(self._pass)
             return question.answer.result()
-        finally:
-            self._give_place()
 
     def reanswer(self, checkpoint: str, answer: Answer, task: str) -> Answer:
         return self._classifier(checkpoint).reanswer(answer, task)
@@ -146,7 +168,7 @@ class LocalEngine:
         return self._run(saliency.deletion_score, self._classifier(checkpoint), answer, evidence)
 
     def waiting(self) -> int:
-        return self._taken
+        return self._places.taken
 
     def close(self) -> None:
         self._thread.shutdown()
@@ -180,18 +202,5 @@ class LocalEngine:
                 question.answer.set_result(answer)
 
     def _run(self, work: Callable[..., R], *arguments: object) -> R:
-        self._take_place()
-        try:
+        with self._places.one():
             return self._thread.submit(work, *arguments).result()
-        finally:
-            self._give_place()
-
-    def _take_place(self) -> None:
-        with self._counting:
-            if self._taken >= self._places:
-                raise BusyError(FULL)
-            self._taken += 1
-
-    def _give_place(self) -> None:
-        with self._counting:
-            self._taken -= 1

@@ -9,12 +9,9 @@ reported to Ray's makers, and no dashboard runs. Ray reads its variables while i
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import secrets
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from app.engine import AT_ONCE, FULL, TOGETHER, LocalEngine
+from app.engine import AT_ONCE, FULL, TOGETHER, LocalEngine, Places
 from medmamba import registry
 from medmamba.checkpoints import Card
 from medmamba.classifier import Answer
@@ -80,8 +77,7 @@ class RayEngine:
     """
 
     def __init__(self, cluster: Cluster, root: Path | None = None, places: int = 64) -> None:
-        self._root, self._places, self._taken = root, places, 0
-        self._counting, self._is_own = threading.Lock(), not cluster.address
+        self._root, self._places, self._is_own = root, Places(places), not cluster.address
         self._handle = _connect(cluster, root)
 
     def card(self, checkpoint: str) -> Card:
@@ -89,7 +85,7 @@ class RayEngine:
 
     def answer(self, checkpoint: str, display: np.ndarray, task: str | None = None) -> Answer:
         square = self.card(checkpoint).transform.to_square(display)
-        with self._place():
+        with self._places.one():
             return self._ask("answer", checkpoint, square, task)
 
     def reanswer(self, checkpoint: str, answer: Answer, task: str) -> Answer:
@@ -98,19 +94,19 @@ class RayEngine:
     def evidence(
         self, checkpoint: str, answer: Answer, class_name: str, method: str = "grad-cam", stage: int = LAST_STAGE
     ) -> EvidenceMap:
-        with self._place():
+        with self._places.one():
             return self._ask("evidence", checkpoint, answer, class_name, method, stage)
 
     def modality_evidence(self, checkpoint: str, answer: Answer, modality: str) -> EvidenceMap:
-        with self._place():
+        with self._places.one():
             return self._ask("modality_evidence", checkpoint, answer, modality)
 
     def deletion_score(self, checkpoint: str, answer: Answer, evidence: EvidenceMap) -> DeletionScore:
-        with self._place():
+        with self._places.one():
             return self._ask("deletion_score", checkpoint, answer, evidence)
 
     def waiting(self) -> int:
-        return self._taken
+        return self._places.taken
 
     def close(self) -> None:
         import ray
@@ -135,18 +131,6 @@ class RayEngine:
             except TimeoutError:
                 break
         raise BusyError(FULL)
-
-    @contextlib.contextmanager
-    def _place(self) -> Iterator[None]:
-        with self._counting:
-            if self._taken >= self._places:
-                raise BusyError(FULL)
-            self._taken += 1
-        try:
-            yield
-        finally:
-            with self._counting:
-                self._taken -= 1
 
 
 def _connect(cluster: Cluster, root: Path | None) -> Any:

@@ -17,7 +17,8 @@ from medmamba import checkpoints
 from medmamba.data import load_split
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.preprocess import Transform
-from medmamba.train import layout_of, read_best, read_tasks, starting_point, validate
+from medmamba.run_folder import read_best
+from medmamba.train import layout_of, read_tasks, starting_point, validate
 from medmamba.variants import build, config_of
 
 SHARES = (0.25, 0.5, 0.75, 1.0)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.nn import functional as F
 
-from medmamba import checkpoints, timing
+from medmamba import checkpoints, runtimes, timing
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.classifier import Classifier
 from medmamba.errors import RequestError
@@ -99,15 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
     except ImportError:
         print("Not compared with ours: onnxruntime is not installed.")
         return 0
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(arguments.out, options, providers=["CPUExecutionProvider"])
+    call = runtimes.in_onnxruntime(arguments.out, torch.get_num_threads())
     card = checkpoints.read_card(folder)
     network = Classifier.load(folder, device="cpu").network
     picture = smooth_pictures(card)
 
     def theirs() -> Tensor:
-        return torch.from_numpy(session.run(None, {"pictures": picture.numpy()})[0])
+        return torch.from_numpy(call(picture.numpy())[0])
 
     with torch.inference_mode():
         ours = partial(network, card.transform.normalise(picture))

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from medmamba.errors import CheckpointError
 from medmamba.network import Network
 
 
@@ -101,6 +102,18 @@ class RunFolder:
         now = time.monotonic()
         self.seconds, self._since = self.seconds + now - self._since, now
         return self.seconds
+
+
+def read_best(folder: Path) -> dict[str, Any]:
+    """The content of a run's ``best.pt``.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    try:
+        return torch.load(folder / "best.pt", weights_only=True, map_location="cpu")
+    except OSError as error:
+        raise CheckpointError(f"The run {folder.name} has no readable best.pt; train it first.") from error
 
 
 def _replace(path: Path, content: dict[str, Any]) -> None:

@@ -42,12 +42,13 @@ def time_resnet50(runtime: str, batch: int, rounds: int, threads: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "resnet50.onnx"
         torch.onnx.export(resnet50().eval(), (pictures,), file, dynamo=True, verbose=False, external_data=False)
-        call = {"ONNX Runtime": _onnxruntime, "OpenVINO": _openvino}[runtime](file, threads)
+        call = {"ONNX Runtime": in_onnxruntime, "OpenVINO": _openvino}[runtime](file, threads)
         values = pictures.numpy()
         return interleaved({runtime: lambda: call(values)}, rounds, torch.device("cpu"))[runtime]
 
 
-def _onnxruntime(file: Path, threads: int) -> Callable[[np.ndarray], Any]:
+def in_onnxruntime(file: Path, threads: int) -> Callable[[np.ndarray], Any]:
+    """An ONNX file of one input as a call of ONNX Runtime, on the CPU: pictures in, a list of outputs out."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -234,18 +234,6 @@ def starting_point(path: Path, layout: OutputLayout) -> tuple[dict[str, Tensor],
     return start.model.state_dict(), start.card.training.get("phases", [])
 
 
-def read_best(folder: Path) -> dict[str, Any]:
-    """The content of a run's ``best.pt``.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    try:
-        return torch.load(folder / "best.pt", weights_only=True, map_location="cpu")
-    except OSError as error:
-        raise CheckpointError(f"The run {folder.name} has no readable best.pt; train it first.") from error
-
-
 def phases(best: dict[str, Any]) -> list[Phase]:
     """What it took to get the weights in ``best.pt``, the first run first: size, pictures, seconds, flags."""
     config = best["config"]

@@ -12,7 +12,8 @@ from medmamba import model as model_module
 from medmamba.blend import mixed
 from medmamba.cli import main
 from medmamba.errors import CheckpointError
-from medmamba.train import TrainConfig, phases, read_best, train
+from medmamba.run_folder import read_best
+from medmamba.train import TrainConfig, phases, train
 
 START = {"weight": torch.tensor([0.0, 2.0]), "running_mean": torch.tensor([5.0]), "count": torch.tensor(3)}
 END = {"weight": torch.tensor([4.0, 4.0]), "running_mean": torch.tensor([5.0]), "count": torch.tensor(9)}
