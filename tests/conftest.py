@@ -1,5 +1,6 @@
 """Shared by all tests: small networks, made-up pictures, a checkpoint, and what this machine can run."""
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from medmamba import checkpoints, novelty
 from medmamba.checkpoints import Card
@@ -47,6 +49,28 @@ def make_task(name, classes=(), modality=None, **fields):
     words = {"question": f"Which {name}?", "source": "made up", "licence": "none", "caveat": "none"}
     names = tuple(ClassName(c, c.capitalize()) for c in (classes.split() if classes else ()))
     return Task(name=name, modality=modality or name, classes=names, **words | fields)
+
+
+def make_recipe(root, tasks, counts, noise):
+    """Write pictures that are told apart by colour, and ``recipe.json``; its path.
+
+    tasks: name -> {class: colour}, without classes for one that only the router knows. counts: split -> pictures of a
+    class. noise: standard deviation of the values.
+    """
+    random, entries = np.random.default_rng(0), []
+    for task, classes in tasks.items():
+        for name, colour in (classes or {"any": (90, 90, 90)}).items():
+            for split, count in counts.items():
+                folder = root / task / split / name
+                folder.mkdir(parents=True)
+                for i in range(count):
+                    pixels = (np.array(colour) + random.normal(0, noise, (40, 40, 3))).clip(0, 255).astype(np.uint8)
+                    Image.fromarray(pixels).save(folder / f"{i}.png")
+        words = dict.fromkeys(["question", "source", "licence", "caveat"], "made up")
+        labels = [{"name": name, "label": name} for name in classes]
+        entries.append({"name": task, "modality": task, "classes": labels, **words})
+    (root / "recipe.json").write_text(json.dumps({"tasks": entries}))
+    return root / "recipe.json"
 
 
 def liven(model):

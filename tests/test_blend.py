@@ -1,11 +1,7 @@
 """Blending: known mixtures, the share that validation prefers, and what cannot be mixed."""
 
-import json
-
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from medmamba import blend
 from medmamba import model as model_module
@@ -14,6 +10,7 @@ from medmamba.cli import main
 from medmamba.errors import CheckpointError
 from medmamba.run_folder import read_best
 from medmamba.train import TrainConfig, phases, train
+from tests.conftest import make_recipe
 
 START = {"weight": torch.tensor([0.0, 2.0]), "running_mean": torch.tensor([5.0]), "count": torch.tensor(3)}
 END = {"weight": torch.tensor([4.0, 4.0]), "running_mean": torch.tensor([5.0]), "count": torch.tensor(9)}
@@ -43,19 +40,11 @@ def test_networks_that_cannot_be_mixed(change, sentence):
 def runs(tmp_path_factory):
     """Two tiny runs on two colours, the second from the first with frozen norms; and their recipe."""
     root = tmp_path_factory.mktemp("blend")
-    for split in ("train", "val"):
-        for name, colour in (("red", (200, 40, 40)), ("blue", (40, 40, 200))):
-            (folder := root / "eyes" / split / name).mkdir(parents=True)
-            for number in range(6):
-                Image.fromarray(np.full((40, 40, 3), colour, np.uint8) + np.uint8(number)).save(
-                    folder / f"{number}.png"
-                )
-    words = dict.fromkeys(["modality", "question", "source", "licence", "caveat"], "made up")
-    classes = [{"name": name, "label": name} for name in ("red", "blue")]
-    (root / "recipe.json").write_text(json.dumps({"tasks": [{"name": "eyes", "classes": classes} | words]}))
+    colours = {"eyes": {"red": (200, 40, 40), "blue": (40, 40, 200)}}
+    recipe = make_recipe(root, colours, {"train": 6, "val": 6}, noise=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
-        options = {"tasks": root / "recipe.json", "data": root, "size": 32, "variant": "tiny", "batch": 8, "warm_up": 8}
+        options = {"tasks": recipe, "data": root, "size": 32, "variant": "tiny", "batch": 8, "warm_up": 8}
         options |= {"pictures": 32, "average": 0.5, "learning_rate": 3e-3}
         train(TrainConfig(out=root / "first", **options))
         train(TrainConfig(out=root / "second", start_from=root / "first" / "best.pt", norms="frozen", **options))

@@ -1,7 +1,6 @@
 """Training in two real processes: the loss curve of one, whatever looks at a whole batch, and a process that dies."""
 
 import csv
-import json
 import os
 import signal
 import subprocess
@@ -12,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from medmamba import model as model_module
 from medmamba import train as train_module
 from medmamba.distributed import team
 from medmamba.errors import RequestError
 from medmamba.train import TrainConfig
+from tests.conftest import make_recipe
 
 ROOT = Path(__file__).parents[1]
 CLASSES = {"ears": {"red": (200, 40, 40), "blue": (40, 40, 200)}, "eyes": {}}  # eyes have no labels
@@ -36,22 +35,9 @@ OPTIONS |= {"learning_rate": 3e-3, "drop_path": 0.5, "save_seconds": 0.0}
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     """A task with classes, and one that only the router knows; and the program that trains a tiny network on them."""
-    root, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    entries = []
-    for task, classes in CLASSES.items():
-        for split, count in (("train", 9), ("val", 3)):
-            for name, colour in (classes or {"any": (90, 90, 90)}).items():
-                folder = root / task / split / name
-                folder.mkdir(parents=True)
-                for i in range(count):
-                    pixels = (np.array(colour) + random.normal(0, 40, (40, 40, 3))).clip(0, 255).astype(np.uint8)
-                    Image.fromarray(pixels).save(folder / f"{i}.png")
-        words = dict.fromkeys(["question", "source", "licence", "caveat"], "made up")
-        labels = [{"name": name, "label": name} for name in classes]
-        entries.append({"name": task, "modality": task, "classes": labels, **words})
-    (root / "recipe.json").write_text(json.dumps({"tasks": entries}))
+    root = tmp_path_factory.mktemp("data")
     (root / "program.py").write_text(PROGRAM)
-    return root / "recipe.json"
+    return make_recipe(root, CLASSES, {"train": 9, "val": 3}, noise=40)
 
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -1,14 +1,12 @@
 """Training: known losses, fair batches, and a run that learns and survives being killed."""
 
 import csv
-import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from medmamba import checkpoints, protocols
@@ -21,6 +19,7 @@ from medmamba.preprocess import Transform
 from medmamba.run_folder import RunFolder
 from medmamba.tasks import OutputLayout
 from medmamba.train import Objective, TrainConfig, layout_of, predict, read_tasks, train, validate
+from tests.conftest import make_recipe
 
 CONFIG = TrainConfig(tasks=None, data=None, out=None)
 COLOURS = {
@@ -41,21 +40,7 @@ def _one_thread():
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     """A recipe and its pictures: two tasks, two classes each, to be told apart by colour."""
-    root, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    entries = []
-    for task, classes in COLOURS.items():
-        for name, colour in classes.items():
-            for split, count in (("train", 12), ("val", 4)):
-                folder = root / task / split / name
-                folder.mkdir(parents=True)
-                for i in range(count):
-                    pixels = (np.array(colour) + random.normal(0, 15, (40, 40, 3))).clip(0, 255).astype(np.uint8)
-                    Image.fromarray(pixels).save(folder / f"{i}.png")
-        words = dict.fromkeys(["question", "source", "licence", "caveat"], "made up")
-        classes = [{"name": name, "label": name} for name in classes]
-        entries.append({"name": task, "modality": task, "classes": classes, **words})
-    (root / "recipe.json").write_text(json.dumps({"tasks": entries}))
-    return root / "recipe.json"
+    return make_recipe(tmp_path_factory.mktemp("data"), COLOURS, {"train": 12, "val": 4}, noise=15)
 
 
 @pytest.fixture
