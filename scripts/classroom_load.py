@@ -11,7 +11,6 @@ import csv
 import io
 import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from medmamba.deck import Case, Deck, write_deck  # noqa: E402
+from scripts.endurance import cpu_seconds, free_port  # noqa: E402
 
 CLASSES = (("cyst", "Cyst"), ("normal", "No finding"), ("tumor", "Tumour"))
 PAUSE = 1.5  # seconds between two polls, as in pages/room.js
@@ -165,9 +165,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--rooms", default="", help="the rooms' database; default: a file that is removed afterwards")
     arguments = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         settings = {"MEDMAMBA_PORT": str(port), "MEDMAMBA_ROOMS": arguments.rooms or f"sqlite:///{folder}/rooms.sqlite"}
         command = [sys.executable, "-m", "app"]
@@ -188,12 +186,6 @@ def main() -> None:
     report(f"Load average {load:.1f} before, {os.getloadavg()[0]:.1f} after.")
     report(f"The server worked {1000 * busy / requests:.1f} ms of a core for a request.")
     report(whole.table())
-
-
-def cpu_seconds(process: int) -> float:
-    """What a process has worked so far, on Linux; on a busy machine it says more than the clock."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scripts.endurance import free_port, held, processes  # noqa: E402
+from scripts.endurance import cpu_seconds, free_port, held, processes  # noqa: E402
 
 LAST, PAGE, REFUSED, GROWTH = 30.0, 2.0, 2.0, 1.05  # seconds to the last answer, the page and a refusal; memory
 HELD_MB = 128  # of pictures in memory: so little that the round to warm up fills it
@@ -137,8 +137,7 @@ class Visitors:
 
 def seconds_of(server: int) -> float:
     """Processors' time that a process and those under it have taken."""
-    stats = [Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in processes(server)]
-    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+    return sum(cpu_seconds(process) for process in processes(server))
 
 
 def watch(address: str, visitors: Any) -> None:
