@@ -1,7 +1,9 @@
 """The tables of the rooms, and the engine: SQLite in a file of its own, or any database that SQLAlchemy speaks to."""
 
 import os
+import sqlite3
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ POOLS: dict[str, dict[str, Any]] = {
     "sqlite": {"pool_size": 8, "max_overflow": 40, "pool_timeout": 20},
     "postgresql": {"pool_size": 8, "max_overflow": 16, "pool_timeout": 20, "pool_pre_ping": True},
 }
+PATIENCE = 10.0  # seconds that SQLite waits for another writer
 MAKING, OPENING = 6_330_001, 6_330_002  # PostgreSQL's advisory locks: any two numbers that nobody else uses
 
 
@@ -166,14 +169,27 @@ def _guard_file(path: str | None) -> None:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # BEGIN is ours, below
+    _write_ahead(connection)
     for pragma in (
-        "busy_timeout=10000",  # first, since the next may have to wait
-        "journal_mode=WAL",
+        f"busy_timeout={1000 * PATIENCE:.0f}",
         "synchronous=FULL",  # an answer that was acknowledged outlives a power cut, too
         "foreign_keys=ON",
         "secure_delete=ON",  # a deleted picture is overwritten
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Sets the journal's mode. SQLite does not wait by itself here, when others do the same to a file that is new."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:
