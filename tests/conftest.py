@@ -44,6 +44,15 @@ def _same_random_numbers_every_time():
     torch.manual_seed(0)
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Networks this small only lose by sharing their work, the more so on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def make_task(name, classes=(), modality=None, **fields):
     """A task whose classes are given as "name name ..."."""
     words = {"question": f"Which {name}?", "source": "made up", "licence": "none", "caveat": "none"}
@@ -59,8 +68,8 @@ def make_recipe(root, tasks, counts, noise):
     """
     random, entries = np.random.default_rng(0), []
     for task, classes in tasks.items():
-        for name, colour in (classes or {"any": (90, 90, 90)}).items():
-            for split, count in counts.items():
+        for split, count in counts.items():
+            for name, colour in (classes or {"any": (90, 90, 90)}).items():
                 folder = root / task / split / name
                 folder.mkdir(parents=True)
                 for i in range(count):

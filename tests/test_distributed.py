@@ -44,8 +44,8 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CU
 
 
 @pytest.fixture
-def alone(recipe, tmp_path, monkeypatch):
-    """The folder of a run in this process."""
+def alone(recipe, tmp_path, monkeypatch, one_thread):
+    """The folder of a run in this process, with one thread as the others have, since sums round by their order."""
     monkeypatch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
     monkeypatch.setattr(train_module, "computes_bfloat16", lambda device: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

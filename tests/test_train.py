@@ -21,20 +21,12 @@ from medmamba.tasks import OutputLayout
 from medmamba.train import Objective, TrainConfig, layout_of, predict, read_tasks, train, validate
 from tests.conftest import make_recipe
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = TrainConfig(tasks=None, data=None, out=None)
 COLOURS = {
     "ears": {"red": (200, 40, 40), "blue": (40, 40, 200)},
     "eyes": {"green": (40, 200, 40), "grey": (90, 90, 90)},
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Networks this small only lose by sharing their work, the more so on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
