@@ -65,7 +65,8 @@ def test_what_cannot_be_answered_is_said_in_the_same_words(remote):
         remote.evidence(NAME, remote.answer(NAME, display(), "kidney-ct"), "platelet")
     with pytest.raises(CheckpointError):
         remote.answer("nothing", display())
-    with remote._place(), remote._place(), remote._place(), remote._place(), pytest.raises(BusyError, match="full"):
+    place = remote._places.one
+    with place(), place(), place(), place(), pytest.raises(BusyError, match="full"):
         remote.answer(NAME, display())
     assert remote.waiting() == 0
 
