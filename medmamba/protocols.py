@@ -30,7 +30,6 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     | {"epochs": 100, "batch": 32, "learning_rate": 1e-4, "weight_decay": 0.0, "schedule": "constant"}
     | {"optimiser": "adam", "augment": "crop-flip"},
 }
-OPTIMISERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 
 
 def settings_of(protocol: str) -> dict[str, Any]:
@@ -55,17 +54,6 @@ def share_of_rate(schedule: str, progress: float) -> float:
     if schedule == "steps":
         return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
     raise RequestError(f"There is no schedule {schedule!r}; there are: cosine, steps, constant.")
-
-
-def optimiser(name: str, groups: list[dict], learning_rate: float) -> torch.optim.Optimizer:
-    """Adam or AdamW over groups of parameters.
-
-    Raises:
-        RequestError: there is no such optimiser.
-    """
-    if name not in OPTIMISERS:
-        raise RequestError(f"There is no optimiser {name!r}; there are: {', '.join(OPTIMISERS)}.")
-    return OPTIMISERS[name](groups, lr=learning_rate, fused=True)
 
 
 def changes(name: str, size: int) -> Callable[..., Tensor]:

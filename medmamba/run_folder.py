@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from medmamba.errors import CheckpointError
 from medmamba.network import Network
+from medmamba.optimisers import Muon
 
 
 class RunFolder:
@@ -31,7 +32,7 @@ class RunFolder:
         out: Path,
         model: Network,
         averaged: AveragedModel,
-        optimiser: torch.optim.Optimizer,
+        optimiser: torch.optim.Optimizer | Muon,
         random: torch.Generator,
         about: dict[str, Any],
     ) -> None:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from medmamba import checkpoints, distributed, metrics, protocols
+from medmamba import checkpoints, distributed, metrics, optimisers, protocols
 from medmamba.augment import Augmenter
 from medmamba.data import Split, load_split
 from medmamba.distributed import Team
@@ -54,7 +54,7 @@ class TrainConfig:
     batch: int = 48
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
-    optimiser: str = "adamw"  # or adam
+    optimiser: str = "adamw"  # or adam, muon: see ``optimisers``
     schedule: str = "cosine"  # or steps, constant: see ``protocols``
     augment: str = "recipe"  # what the tasks allow; or none, crop-flip
     drop_path: float = 0.1
@@ -135,8 +135,7 @@ def _train(config: TrainConfig, team: Team) -> None:
     set_norms(model, config)
     averaged = AveragedModel(model, multi_avg_fn=_moving_average(config.average), use_buffers=True)
     average = cast(Network, averaged.module)
-    groups = _decay_groups(model, config.weight_decay)
-    optimiser = protocols.optimiser(config.optimiser, groups, config.learning_rate)
+    optimiser = optimisers.optimiser(config.optimiser, model, config.learning_rate, config.weight_decay)
     random = torch.Generator().manual_seed(config.seed)
     about = {"config": {name: str(value) for name, value in asdict(config).items()}, "earlier": earlier}
     run = RunFolder(config.out, model, averaged, optimiser, random, about)
@@ -377,15 +376,6 @@ def _learning_rate(config: TrainConfig, pictures: int) -> float:
     if config.schedule != "cosine":
         return config.learning_rate * protocols.share_of_rate(config.schedule, progress)
     return config.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
-
-
-def _decay_groups(model: Network, weight_decay: float) -> list[dict]:
-    """Weight decay for matrices and kernels only, not for norms, biases, A_log, D and the step sizes' bias."""
-    spared = {"A_log", "D", "dt_proj_bias"}
-    named = list(model.named_parameters())
-    free = [p for name, p in named if p.ndim < 2 or name.rpartition(".")[2] in spared]
-    decayed = [p for name, p in named if p.ndim >= 2 and name.rpartition(".")[2] not in spared]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
 
 
 def _moving_average(decay: float):  # type: ignore[no-untyped-def]  # noqa: ANN202

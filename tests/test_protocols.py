@@ -59,7 +59,6 @@ def test_changes_of_the_released_code_stay_within_the_picture():
     [
         (lambda: protocols.settings_of("mine"), "no protocol 'mine'; there are: paper-medmnist"),
         (lambda: protocols.share_of_rate("line", 0.5), "no schedule 'line'; there are: cosine"),
-        (lambda: protocols.optimiser("sgd", [], 0.1), "no optimiser 'sgd'"),
         (lambda: protocols.changes("blur", 32), "no augmentation 'blur'"),
     ],
 )
