@@ -13,12 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
+from app import unread
 from app.admission import Admission
 from app.classroom import tables
 from app.classroom.routes import Desk, add_classroom
 from app.classroom.store import RoomStore
 from app.door import Door, by_cookie, by_header
-from app.engine import AT_ONCE, FULL, Engine, LocalEngine
+from app.engine import AT_ONCE, Engine, LocalEngine
 from app.examples import Gallery, gather
 from app.gate import App, Gate, Receive, Refusal, Scope, Send
 from app.learn_routes import learn_routes
@@ -39,7 +40,6 @@ from medmamba import lessons
 
 QUIZ_SECONDS = 3600.0  # an untouched quiz stays so long: a student may think
 SESSIONS = 300  # of which Gradio keeps a copy of the page's settings, 10,000 by default; the page needs none of it
-UNREAD = 8  # answers that a session may have coming; a page waits for two or three at most
 ROOT = Path(__file__).parents[1]
 
 
@@ -133,7 +133,7 @@ def build_server(settings: Settings, service: Service) -> Application:
     page.state_session_capacity = SESSIONS
     # Twice the line: what is asked of pictures that were answered waits there too, and must not crowd out the others.
     page.queue(max_size=2 * settings.queue, default_concurrency_limit=1, api_open=False)
-    bound_unread(page._queue)
+    unread.bound(page._queue, sessions=2 * SESSIONS + 4 * settings.queue)
     gr.mount_gradio_app(
         server,
         page,
@@ -160,18 +160,6 @@ def build_server(settings: Settings, service: Service) -> Application:
     inner.add_exception_handler(RequestValidationError, misshapen)
     inner.add_exception_handler(OSError, disk_fails)
     return Application(settings, service, server, inner)
-
-
-def bound_unread(queue: Any, most: int = UNREAD) -> None:
-    """Makes Gradio's queue refuse a session that lets its answers lie: it would keep them all, 70 kB for some."""
-    push = queue.push
-
-    async def push_unless_unread(body: Any, request: Any, username: str | None) -> Any:
-        if len(queue.pending_event_ids_session.get(body.session_hash, ())) >= most:
-            return False, FULL, "queue_full"
-        return await push(body, request, username)
-
-    queue.push = push_unless_unread
 
 
 def build_desk(settings: Settings, service: Service) -> Desk:

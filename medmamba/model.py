@@ -77,7 +77,7 @@ class PatchMerging(nn.Module):
     def gather(x: Tensor) -> Tensor:
         """Four neighbours side by side, rows first: (batch, H, W, width) -> (batch, H // 2, W // 2, 4 width)."""
         x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
-        return torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], dim=-1)
+        return x.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(0, 1, 3, 4, 2, 5).flatten(3)
 
 
 class DropPath(nn.Module):
@@ -203,3 +203,5 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        # Grids are channels last, and so are the gradients that oneDNN computes; a kernel laid out so takes them as they are.
+        module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)

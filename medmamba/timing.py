@@ -22,8 +22,9 @@ CLEAR_REFS = Path("/proc/self/clear_refs")
 def machine(device: torch.device) -> str:
     """Facts a reader needs to place the figures."""
     processor = torch.cuda.get_device_name() if device.type == "cuda" else _processor()
+    threads = torch.get_num_threads()
     return (
-        f"{processor}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}, "
+        f"{processor}, {threads} thread{'s' if threads > 1 else ''}, {torch.backends.cpu.get_cpu_capability()}, "
         f"torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}"
     )
 

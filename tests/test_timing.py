@@ -21,7 +21,10 @@ def test_the_machine_is_named(monkeypatch, tmp_path):
     facts = tmp_path / "cpuinfo"
     facts.write_text("processor\t: 0\nmodel name\t: Known Core 9\nmodel name\t: Known Core 9\n")
     monkeypatch.setattr(timing, "Path", lambda _: facts)
-    assert timing.machine(CPU).startswith(f"Known Core 9, {torch.get_num_threads()} threads, ")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert timing.machine(CPU).startswith("Known Core 9, 2 threads, ")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert timing.machine(CPU).startswith("Known Core 9, 1 thread, ")
     facts.unlink()
     assert "Known Core" not in timing.machine(CPU)
 

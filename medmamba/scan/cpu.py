@@ -60,34 +60,28 @@ class _CrossScan(torch.autograd.Function):
         directions, states, blocks, _ = arrays[2].shape
         chunks = math.ceil(length / CHUNK) if any(ctx.needs_input_grad) else 0
         kept = np.empty((directions, images, blocks, chunks, states, block), np.float32)
-        y = torch.zeros(u.shape)
+        y = torch.empty(u.shape)
         kernel = forward_kernel(block, states, softplus, falls)
         share_out(kernel, images * blocks, width, *arrays, *NO_FACTORS, _cut(y, block), kept)
-        ctx.save_for_backward(u)
         ctx.width, ctx.softplus, ctx.falls, ctx.arrays = width, softplus, falls, (*arrays, kept)
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        (u,) = ctx.saved_tensors
-        _, _, A, B, *_ = ctx.arrays
-        images, _, channels = u.shape
-        directions, states, blocks, block = A.shape
-        du, ddelta = torch.zeros(u.shape), torch.empty(directions, *u.shape)
-        dA = torch.zeros(images, directions, states, channels)
-        dB, dC = torch.empty(2, blocks, *B.shape)
-        share_out(
-            backward_kernel(block, states, ctx.softplus, ctx.falls),
-            images * blocks,
-            ctx.width,
-            *ctx.arrays,
-            *(_cut(t, block) for t in (dy, du, ddelta, dA)),
-            dB.numpy(),
-            dC.numpy(),
-        )
-        dD = (dy * u).sum((0, 1)).expand(directions, channels)
-        return None, None, du, ddelta, dA.sum(0).transpose(1, 2), dB.sum(0), dC.sum(0), dD, ddelta.sum((1, 2))
+        u, delta, A, B, *_ = ctx.arrays
+        images, _, blocks, block = u.shape
+        directions, states, _, _ = A.shape
+        du, ddelta = np.empty_like(u), np.empty_like(delta)
+        dA = np.empty((images, *A.shape), np.float32)
+        dB, dC = np.empty((2, blocks, *B.shape), np.float32)
+        dD, dbias = np.empty((2, images, directions, blocks, block), np.float32)
+        gradients = du, ddelta, dA, dB, dC, dD, dbias
+        kernel = backward_kernel(block, states, ctx.softplus, ctx.falls)
+        share_out(kernel, images * blocks, ctx.width, *ctx.arrays, _cut(dy, block), *gradients)
+        du, ddelta, dA, dD, dbias = (torch.from_numpy(g).flatten(-2) for g in (du, ddelta, dA, dD, dbias))
+        dB, dC = (torch.from_numpy(g).sum(0) for g in (dB, dC))
+        return None, None, du, ddelta, dA.sum(0).transpose(1, 2), dB, dC, dD.sum(0), dbias.sum(0)
 
 
 def cross_scan(
@@ -125,7 +119,7 @@ def cross_scan_from_factors(
     """
     images, height, width, channels = u.shape
     block = _block_width(channels)
-    y = torch.zeros(images, height * width, channels)
+    y = torch.empty(images, height * width, channels)
     share_out(
         forward_kernel(block, A.shape[1], True, True, rows.shape[-1]),
         images * channels // block,

@@ -95,8 +95,8 @@ def forward_kernel(block: int, states: int, softplus: bool, falls: bool, rank: i
     negative, so that a shorter exponential will do.
 
     The channels axis comes cut in two, (blocks, block). u (batch, L, channels), delta (K, batch, L, channels), A in
-    powers of two (K, N, channels), B and C (batch, L, K, N) with N contiguous, D and bias (K, channels) -> added to y
-    (batch, L, channels), and the states before each chunk of steps kept (K, batch, blocks, chunks, N, block), or none
+    powers of two (K, N, channels), B and C (batch, L, K, N) with N contiguous, D and bias (K, channels) -> y (batch, L,
+    channels), and the states before each chunk of steps kept (K, batch, blocks, chunks, N, block), or none
     of them if ``kept`` has no chunks.
     """
     lanes, group = _lanes(block), _group(states, FORWARD_GROUP)
@@ -111,6 +111,7 @@ def forward_kernel(block: int, states: int, softplus: bool, falls: bool, rank: i
         positions = np.empty(length, np.int64)
         for task in range(first, last):
             image, part = task // blocks, task % blocks
+            y[image, :, part] = 0
             for k in range(directions):
                 _fill_positions(positions, k, width)
                 h[:] = 0
@@ -131,21 +132,21 @@ def forward_kernel(block: int, states: int, softplus: bool, falls: bool, rank: i
 
 @cache
 def backward_kernel(block: int, states: int, softplus: bool, falls: bool) -> Callable[..., None]:
-    """The backward kernel: from dy and the kept states, the gradients of all that the forward kernel reads but D and
-    bias.
+    """The backward kernel: from dy and the kept states, the gradients of all that the forward kernel reads.
 
-    du (batch, L, channels) is added to, ddelta (K, batch, L, channels) written; dA (batch, K, N, channels) is for the
-    caller to sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that no two tasks write to the same
-    place.
+    du (batch, L, channels) and ddelta (K, batch, L, channels) are whole; dA (batch, K, N, channels), dD and dbias (batch,
+    K, channels) are for the caller to sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that no two
+    tasks write to the same place.
     """
     lanes, group = _lanes(block), _group(states, BACKWARD_GROUP)
 
-    @_kernel((*INPUTS, F6, F4, F4, F5, F5, F5, F5))
-    def backward(first, last, width, u, delta, A, B, C, D, bias, kept, dy, du, ddelta, dA, dB, dC):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    @_kernel((*INPUTS, F6, F4, F4, F5, F5, F5, F5, F4, F4))
+    def backward(first, last, width, u, delta, A, B, C, D, bias, kept, dy, du, ddelta, dA, dB, dC, dD, dbias):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         directions, _, blocks, _ = A.shape
         length, chunks = u.shape[1], kept.shape[3]
         rates, h = _room(states, block), _room(states, block)
         adjoint, dA_sum = _room(states, block), _room(states, block)
+        dD_sum, dbias_sum = _room(1, block), _room(1, block)
         x, dt, drive = _room(CHUNK, block), _room(CHUNK, block), _room(CHUNK, block)
         slope, upstream = _room(CHUNK, block), _room(CHUNK, block)
         by_decay, by_drive = _room(CHUNK, block), _room(CHUNK, block)
@@ -155,10 +156,11 @@ def backward_kernel(block: int, states: int, softplus: bool, falls: bool) -> Cal
         positions = np.empty(length, np.int64)
         for task in range(first, last):
             image, part = task // blocks, task % blocks
+            du[image, :, part] = 0
             for k in range(directions):
                 _fill_positions(positions, k, width)
-                adjoint[:] = 0
-                dA_sum[:] = 0
+                for total in (adjoint, dA_sum, dD_sum, dbias_sum):
+                    total[:] = 0
                 rates[:] = A[k, :, part]
                 for chunk in range(chunks - 1, -1, -1):
                     begin = chunk * CHUNK
@@ -178,8 +180,10 @@ def backward_kernel(block: int, states: int, softplus: bool, falls: bool) -> Cal
                         steps.add_up(lanes, group, count, begin, positions, image, part, k, n, dC_lanes, dC)
                     steps.leave_backward(
                         lanes, block, count, begin, positions, image, part, k,
-                        x, dt, D, slope, upstream, by_decay, by_drive, du, ddelta,
+                        x, dt, D, slope, upstream, by_decay, by_drive, du, ddelta, dD_sum, dbias_sum,
                     )  # fmt: skip
                 dA[image, k, :, part] = dA_sum
+                dD[image, k, part] = dD_sum[0]
+                dbias[image, k, part] = dbias_sum[0]
 
     return backward

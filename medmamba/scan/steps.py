@@ -196,15 +196,21 @@ def add_up(
 def leave_backward(
     code: Code, block: int, count: Number, begin: Number, positions: Places, image: Number, part: Number, k: Number,
     x: Memory, dt: Memory, D: Memory, slope: Memory, upstream: Memory, by_decay: Memory, by_drive: Memory,
-    du: Memory, ddelta: Memory,
+    du: Memory, ddelta: Memory, dD: Memory, dbias: Memory,
 ) -> None:  # fmt: skip
+    """What a chunk's sums say of delta and u; of D and the bias, added to rows of one."""
     x, dt, slope, upstream = (memory.of_width(block) for memory in (x, dt, slope, upstream))
     by_decay, by_drive = by_decay.of_width(block), by_drive.of_width(block)
-    with code.loop(count) as t:
-        at = positions[begin + t]
-        with code.loop(block, code.lanes) as c:
-            by_drive_t = by_drive.load(t, c)
-            by_step = by_decay.load(t, c) * (1 / LOG2E) + by_drive_t * x.load(t, c)
-            ddelta.store(by_step * slope.load(t, c), k, image, at, part, c)
-            skip = D.load(k, part, c) * upstream.load(t, c)
+    with code.loop(block, code.lanes) as c:
+        totals = Registers([dD.load(0, c), dbias.load(0, c)])
+        with code.loop(count) as t:
+            at = positions[begin + t]
+            x_t, by_drive_t, upstream_t = x.load(t, c), by_drive.load(t, c), upstream.load(t, c)
+            by_raw = (by_decay.load(t, c) * (1 / LOG2E) + by_drive_t * x_t) * slope.load(t, c)
+            ddelta.store(by_raw, k, image, at, part, c)
+            skip = D.load(k, part, c) * upstream_t
             du.store(by_drive_t * dt.load(t, c) + skip + du.load(image, at, part, c), image, at, part, c)
+            totals[0] = upstream_t * x_t + totals[0]
+            totals[1] = totals[1] + by_raw
+        dD.store(totals[0], 0, c)
+        dbias.store(totals[1], 0, c)

@@ -4,13 +4,15 @@ import importlib.util
 import os
 import signal
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 
-from app.engine import LocalEngine
+from app.engine import TOGETHER, LocalEngine, Places
 from app.ray_engine import Cluster, RayEngine
 from medmamba import images
 from medmamba.errors import BusyError, CheckpointError, RequestError
@@ -27,7 +29,7 @@ NAME = "generalist"
 
 @pytest.fixture(scope="module")
 def remote(checkpoint_root):
-    engine = RayEngine(Cluster(), checkpoint_root, places=4)
+    engine = RayEngine(Cluster(replicas=2, cores=0.5), checkpoint_root)
     yield engine
     engine.close()
 
@@ -58,15 +60,15 @@ def test_the_same_picture_has_the_same_answer_and_the_same_map(remote, local):
     assert remote.waiting() == 0
 
 
-def test_what_cannot_be_answered_is_said_in_the_same_words(remote):
+def test_what_cannot_be_answered_is_said_in_the_same_words(remote, monkeypatch):
     with pytest.raises(RequestError, match=r"^Test generalist has no task 'nonsense'; it has: "):
         remote.answer(NAME, display(), "nonsense")
     with pytest.raises(RequestError, match="no class"):
         remote.evidence(NAME, remote.answer(NAME, display(), "kidney-ct"), "platelet")
     with pytest.raises(CheckpointError):
         remote.answer("nothing", display())
-    place = remote._places.one
-    with place(), place(), place(), place(), pytest.raises(BusyError, match="full"):
+    monkeypatch.setattr(remote, "_places", Places(2))
+    with remote._places.one(), remote._places.one(), pytest.raises(BusyError, match="full"):
         remote.answer(NAME, display())
     assert remote.waiting() == 0
 
@@ -76,6 +78,26 @@ def test_a_dead_replica_is_replaced_and_the_next_request_works(remote, local):
     os.kill(first, signal.SIGKILL)
     np.testing.assert_allclose(remote.answer(NAME, display(1)).logits, local.answer(NAME, display(1)).logits, atol=1e-5)
     assert remote._handle.process.remote().result() != first
+
+
+def test_a_second_replica_starts_under_load_and_answers_alike(remote, local):
+    near = local.answer(NAME, display(2)).logits
+    ends = time.monotonic() + 150
+    processes: set[int] = set()
+
+    def visitor(_):
+        answered = 0
+        while len(processes) < 2 and time.monotonic() < ends:
+            np.testing.assert_allclose(remote.answer(NAME, display(2)).logits, near, atol=1e-5)
+            processes.add(remote._handle.process.remote().result())
+            answered += 1
+        return answered
+
+    with ThreadPoolExecutor(3 * TOGETHER) as visitors:
+        answered = sum(visitors.map(visitor, range(3 * TOGETHER)))
+    assert len(processes) == 2
+    assert answered > 0
+    assert remote.waiting() == 0
 
 
 def test_a_cluster_of_our_own_is_on_this_machine_alone_and_wants_a_token(remote):
