@@ -125,11 +125,11 @@ def build_server(settings: Settings, service: Service) -> Application:
     server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
     server.add_exception_handler(Refusal, refused)
     server.add_exception_handler(RequestValidationError, misshapen)
-    add_routes(server, service, gallery, settings.upload_bytes)
+    page = build_app(service)
+    add_routes(server, service, gallery, settings.upload_bytes, answers=lambda: not page._queue.stopped)
     add_classroom(server, desk)
     tutor = Tutor(service, settings.held_bytes // 2, QUIZ_SECONDS)
     server.include_router(learn_routes(tutor, service, settings.upload_bytes))
-    page = build_app(service)
     page.state_session_capacity = SESSIONS
     # Twice the line: what is asked of pictures that were answered waits there too, and must not crowd out the others.
     page.queue(max_size=2 * settings.queue, default_concurrency_limit=1, api_open=False)

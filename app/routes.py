@@ -2,6 +2,7 @@
 
 import errno
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,10 @@ DISK_FULL = "The server's disk is full. Try again later, and tell whoever runs t
 Language = Annotated[str, Header(alias="Accept-Language")]
 
 
-def add_routes(server: FastAPI, service: Service, gallery: Gallery, upload_bytes: int) -> None:
-    """Puts the routes on the server; Gradio is mounted behind them."""
+def add_routes(
+    server: FastAPI, service: Service, gallery: Gallery, upload_bytes: int, answers: Callable[[], bool]
+) -> None:
+    """Puts the routes on the server; Gradio is mounted behind them. ``answers`` says whether its queue still runs."""
 
     @server.post("/pictures")
     async def hold(request: Request, later: bool = False, language: Language = "en") -> Response:
@@ -97,9 +100,10 @@ def add_routes(server: FastAPI, service: Service, gallery: Gallery, upload_bytes
         return texts_for(language).all()
 
     @server.get("/healthz")
-    def alive() -> dict[str, str]:
-        """Answers when the server does."""
-        return {"status": "ok"}
+    def alive() -> Response:
+        """503 once questions are no longer taken: only a new start helps then."""
+        is_alive = answers()
+        return JSONResponse({"status": "ok" if is_alive else "stopped"}, 200 if is_alive else 503, PRIVATE)
 
     @server.get("/readyz")
     def ready() -> Response:

@@ -79,9 +79,18 @@ class _CrossScan(torch.autograd.Function):
         gradients = du, ddelta, dA, dB, dC, dD, dbias
         kernel = backward_kernel(block, states, ctx.softplus, ctx.falls)
         share_out(kernel, images * blocks, ctx.width, *ctx.arrays, _cut(dy, block), *gradients)
-        du, ddelta, dA, dD, dbias = (torch.from_numpy(g).flatten(-2) for g in (du, ddelta, dA, dD, dbias))
-        dB, dC = (torch.from_numpy(g).sum(0) for g in (dB, dC))
-        return None, None, du, ddelta, dA.sum(0).transpose(1, 2), dB, dC, dD.sum(0), dbias.sum(0)
+        by_u, by_delta, by_A, by_B, by_C, by_D, by_bias = map(torch.from_numpy, gradients)
+        return (
+            None,
+            None,
+            by_u.flatten(2),
+            by_delta.flatten(3),
+            by_A.sum(0).flatten(2).transpose(1, 2),
+            by_B.sum(0),
+            by_C.sum(0),
+            by_D.sum(0).flatten(1),
+            by_bias.sum(0).flatten(1),
+        )
 
 
 def cross_scan(

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app import unread
+from tests.app.conftest import Running
 
 
 @pytest.fixture
@@ -79,3 +80,11 @@ def test_a_session_that_lets_its_answers_lie_is_refused(page):
     answers = [ask(address, "greedy") for _ in range(unread.ANSWERS + 1)]
     assert [answer.status_code for answer in answers] == [200] * unread.ANSWERS + [503]
     assert "full" in answers[-1].text
+
+
+def test_a_server_whose_queue_has_ended_says_so(checkpoint_root):
+    with Running(checkpoint_root) as running:
+        assert httpx.get(f"{running.address}healthz").json() == {"status": "ok"}
+        running.server.config.app.page.get_blocks()._queue.close()
+        answer = httpx.get(f"{running.address}healthz")
+        assert (answer.status_code, answer.json()) == (503, {"status": "stopped"})
