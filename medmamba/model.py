@@ -203,5 +203,5 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        # Grids are channels last, and so are the gradients that oneDNN computes; a kernel laid out so takes them as they are.
+        # Grids are channels last, and so are the kernels' gradients, which need no copying if the kernels are, too.
         module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)

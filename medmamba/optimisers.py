@@ -44,7 +44,7 @@ def decay_groups(named: Mapping[str, Tensor], weight_decay: float) -> list[dict[
 class Muon:
     """Muon for linear maps and for convolutions over all channels, AdamW for the rest, used as one optimiser.
 
-    A kernel (out, in, h, w) is stepped as the matrix (out, in * h * w). Steps have AdamW's size, so that its learning
+    A kernel (out, in, h, w) is stepped as a matrix of out rows. Steps have AdamW's size, so that its learning
     rates serve.
 
     Raises:
@@ -56,7 +56,7 @@ class Muon:
             raise RequestError("The optimiser muon needs torch 2.9 or newer; adamw runs on any.")
         named = dict(model.named_parameters())
         self._lent = {name: parameter for name, parameter in named.items() if _is_hidden_matrix(name, parameter)}
-        self._matrices = [parameter.detach().view(len(parameter), -1) for parameter in self._lent.values()]
+        self._matrices = [_as_matrix(parameter.detach(), parameter) for parameter in self._lent.values()]
         rest = {name: parameter for name, parameter in named.items() if name not in self._lent}
         self._muon = torch.optim.Muon(
             self._matrices, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
@@ -73,7 +73,7 @@ class Muon:
     def step(self) -> None:
         """Change all parameters by their gradients."""
         for parameter, matrix in zip(self._lent.values(), self._matrices, strict=True):
-            matrix.grad = None if parameter.grad is None else parameter.grad.flatten(1)
+            matrix.grad = None if parameter.grad is None else _as_matrix(parameter.grad, parameter)
         self._muon.step()
         self._adamw.step()
 
@@ -92,3 +92,9 @@ def _is_hidden_matrix(name: str, parameter: Tensor) -> bool:
     """Whether all of the channels before meet in each of those after; a depthwise kernel is (channels, 1, h, w)."""
     of_scan = name.rpartition(".")[2] in UNDECAYED  # D and the step sizes' bias are (directions, channels)
     return parameter.ndim in (2, 4) and parameter.shape[1] > 1 and not of_scan and not name.startswith(ENDS)
+
+
+def _as_matrix(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A parameter, or its gradient, as a matrix whose columns have the order of the parameter's memory."""
+    last = parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
+    return (tensor.movedim(1, -1) if last else tensor).flatten(1)

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from medmamba import optimisers
 from medmamba.errors import RequestError
@@ -50,6 +51,21 @@ def test_muon_steps_every_direction_of_a_matrix_alike_and_leaves_the_rest_to_ada
         assert 0.5 < singular.min() < singular.max() < 1.5, name
     for name in ("classifier.weight", "patch_embedding.proj.weight", BLOCK + "ss2d.A_log", BLOCK + "ss2d.D"):
         assert torch.allclose(steps[name].abs(), torch.tensor(1e-3), rtol=1e-3), name  # Adam's first step
+
+
+@needs_muon
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_muon_changes_kernels_in_place_however_they_lie_in_memory(tiny_config, layout):
+    model = with_gradients(MedMamba(tiny_config()))
+    kernel = dict(model.named_parameters())[BLOCK + "conv.1.weight"]
+    kernel.data = kernel.data.contiguous(memory_format=layout)
+    before, gradient = kernel.detach().clone(), kernel.grad.clone()
+    optimisers.optimiser("muon", model, 1e-3, 0.0).step()
+    steps = before - kernel.detach()
+    left, _, right = torch.linalg.svd(gradient.flatten(1), full_matrices=False)
+    straight = (left @ right).flatten()
+    assert F.cosine_similarity(steps.flatten(), straight, dim=0) > 0.9
+    assert kernel.is_contiguous(memory_format=layout)
 
 
 @needs_muon

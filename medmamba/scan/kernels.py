@@ -134,9 +134,9 @@ def forward_kernel(block: int, states: int, softplus: bool, falls: bool, rank: i
 def backward_kernel(block: int, states: int, softplus: bool, falls: bool) -> Callable[..., None]:
     """The backward kernel: from dy and the kept states, the gradients of all that the forward kernel reads.
 
-    du (batch, L, channels) and ddelta (K, batch, L, channels) are whole; dA (batch, K, N, channels), dD and dbias (batch,
-    K, channels) are for the caller to sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that no two
-    tasks write to the same place.
+    du (batch, L, channels) and ddelta (K, batch, L, channels) are whole; dA (batch, K, N, channels), dD and dbias
+    (batch, K, channels) are for the caller to sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that
+    no two tasks write to the same place.
     """
     lanes, group = _lanes(block), _group(states, BACKWARD_GROUP)
 
