@@ -1,9 +1,10 @@
 """``python -m medmamba blend``: a run's best weights mixed with those that it started from, in the best share.
 
 Further training gains on some tasks and forgets on others; weights on the straight line between its start and its end
-often do better on all together (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). That holds only where
-both have the same statistics in their batch norms, so the run must have been one with ``--norms frozen``. The share is
-chosen by validation pictures, and goes on the card with the run's settings.
+often do better on all together (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"), and so may those between
+two runs from one start ("Model soups", the same year). That holds only where both have the same statistics in their
+batch norms, so the run must have been one with ``--norms frozen``. The share is chosen by validation pictures, and goes
+on the card with the run's settings, behind those of the other run.
 """
 
 import argparse
@@ -27,7 +28,13 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("run", type=Path, help="folder of a training run, with its best.pt")
-    parser.add_argument("--start", type=Path, required=True, metavar="PATH", help="what the run started from")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="what the run started from, or best.pt of another run from there",
+    )
     parser.add_argument("--tasks", type=Path, required=True, metavar="RECIPE", help="the run's recipe")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data that it was trained on")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="gets a best.pt for publish")
@@ -50,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise RequestError("A share is a number from 0, the start, to 1, the end of the run.")
     tasks, size = read_tasks(arguments.tasks), int(best["config"]["size"])
     layout, transform = layout_of(tasks), Transform(size)
-    start, _ = starting_point(arguments.start, layout)
+    start, behind = starting_point(arguments.start, layout)
     validation = [load_split(arguments.data, task, "val", size, arguments.run / "squares") for task in tasks]
     model = build(config_of(best["config"]["variant"], layout.num_outputs)).eval()
     scores: dict[float, float] = {}
@@ -60,7 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{share:.2f} of the run: mean of all validation accuracies and AUCs {scores[share]:.4f}")
     chosen = max(scores, key=lambda share: scores[share])
     arguments.out.mkdir(parents=True, exist_ok=True)
-    content: dict[str, Any] = best | {"model": mixed(start, best["model"], chosen), "blend": chosen}
+    content: dict[str, Any] = best | {
+        "model": mixed(start, best["model"], chosen),
+        "blend": chosen,
+        "earlier": behind,
+    }
     torch.save(content, arguments.out / "best.pt")
     print(f"Kept {chosen:.2f}.")
     return 0

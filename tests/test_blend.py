@@ -38,7 +38,7 @@ def test_networks_that_cannot_be_mixed(change, sentence):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Two tiny runs on two colours, the second from the first with frozen norms; and their recipe."""
+    """Three tiny runs on two colours, two of them from the first with frozen norms; and their recipe."""
     root = tmp_path_factory.mktemp("blend")
     colours = {"eyes": {"red": (200, 40, 40), "blue": (40, 40, 200)}}
     recipe = make_recipe(root, colours, {"train": 6, "val": 6}, noise=2)
@@ -47,12 +47,14 @@ def runs(tmp_path_factory):
         options = {"tasks": recipe, "data": root, "size": 32, "variant": "tiny", "batch": 8, "warm_up": 8}
         options |= {"pictures": 32, "average": 0.5, "learning_rate": 3e-3}
         train(TrainConfig(out=root / "first", **options))
-        train(TrainConfig(out=root / "second", start_from=root / "first" / "best.pt", norms="frozen", **options))
+        for seed, name in enumerate(("second", "third")):
+            further = {"start_from": root / "first" / "best.pt", "norms": "frozen", "seed": seed}
+            train(TrainConfig(out=root / name, **further, **options))
     return root
 
 
-def command(root, run="second", *more):
-    start = ["--start", str(root / "first" / "best.pt"), "--tasks", str(root / "recipe.json"), "--data", str(root)]
+def command(root, run="second", *more, start="first"):
+    start = ["--start", str(root / start / "best.pt"), "--tasks", str(root / "recipe.json"), "--data", str(root)]
     return ["blend", str(root / run), *start, "--out", str(root / "mixed"), *more]
 
 
@@ -66,7 +68,22 @@ def test_the_share_that_validation_prefers_is_kept_and_said(runs, monkeypatch, c
     middle = (start["model"]["classifier.weight"] + end["model"]["classifier.weight"]) / 2
     assert torch.allclose(found["model"]["classifier.weight"], middle)
     assert not torch.equal(start["model"]["classifier.weight"], end["model"]["classifier.weight"])
-    assert phases(found)[-1]["settings"].endswith("(blend 0.5)")
+    first, second = phases(found)
+    assert first == phases(start)[-1]
+    assert second["settings"].endswith("(blend 0.5)")
+
+
+def test_two_runs_from_one_start_are_both_on_the_card(runs, monkeypatch):
+    monkeypatch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
+    assert main(command(runs, "second", "--shares", "0.5", start="third")) == 0
+    second, third, found = (read_best(runs / name) for name in ("second", "third", "mixed"))
+    middle = (second["model"]["classifier.weight"] + third["model"]["classifier.weight"]) / 2
+    assert torch.allclose(found["model"]["classifier.weight"], middle)
+    settings = [phase["settings"] for phase in phases(found)]
+    assert len(settings) == 3
+    assert "--seed 1" in settings[1]
+    assert "--seed" not in settings[2]
+    assert settings[2].endswith("(blend 0.5)")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_info_lists_and_shows(generalist, capsys, monkeypatch):
 def test_benchmark_prints_ratios_and_machine_facts(tmp_path, capsys):
     out = tmp_path / "figures.json"
     assert main(["benchmark", "--sections", "scan", "--rounds", "1", "--threads", "1", "--json", str(out)]) == 0
-    assert "1 threads" in capsys.readouterr().out
+    assert ", 1 thread, " in capsys.readouterr().out
     small = json.loads(out.read_text())["scan"]["scan of a 7 x 7 grid of 768 channels"]
     assert 0 < small["best backend"] < small["sequential reference"]
 
