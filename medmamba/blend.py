@@ -1,10 +1,10 @@
 """``python -m medmamba blend``: a run's best weights mixed with those that it started from, in the best share.
 
 Further training gains on some tasks and forgets on others; weights on the straight line between its start and its end
-often do better on all together (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"), and so may those between
-two runs from one start ("Model soups", the same year). That holds only where both have the same statistics in their
-batch norms, so the run must have been one with ``--norms frozen``. The share is chosen by validation pictures, and goes
-on the card with the run's settings, behind those of the other run.
+often do better on all together (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"), and so may those
+between two runs from one start ("Model soups", the same year). That holds only where both have the same statistics in
+their batch norms, so the run must have been one with ``--norms frozen``. The share is chosen by validation pictures,
+and goes on the card with the run's settings, behind those of the other run.
 """
 
 import argparse
