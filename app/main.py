@@ -30,7 +30,7 @@ from app.memory import keep_trimmed
 from app.neutral import NeutralNames
 from app.proxies import Proxies
 from app.ray_engine import Cluster, RayEngine
-from app.routes import VIEWER, add_routes, disk_fails, misshapen, refused
+from app.routes import VIEWER, add_routes, disk_fails, misnamed, misshapen, refused
 from app.service import Service
 from app.settings import MEGABYTE, Settings
 from app.store import PictureStore
@@ -158,6 +158,7 @@ def build_server(settings: Settings, service: Service) -> Application:
     )
     inner = cast(FastAPI, cast(Mount, server.routes[-1]).app)
     inner.add_exception_handler(RequestValidationError, misshapen)
+    inner.add_exception_handler(TypeError, misnamed)
     inner.add_exception_handler(OSError, disk_fails)
     return Application(settings, service, server, inner)
 

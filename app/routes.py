@@ -2,6 +2,7 @@
 
 import errno
 import io
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -123,6 +124,17 @@ def refused(request: Request, error: Exception) -> Response:
 def misshapen(request: Request, _: Exception) -> Response:
     """What becomes of a request that lacks a field, say; FastAPI's own answer would repeat what was sent."""
     return _sentence("The request is not of the expected form.", 422, request.headers.get("accept-language", "")[:100])
+
+
+def misnamed(request: Request, error: Exception) -> Response:
+    """What becomes of a call with a field that its endpoint does not have, or without one that it needs.
+
+    Gradio tells those apart in one function of its own; a TypeError from anywhere else is a defect and goes on.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    if frames[-1][0].f_code.co_name != "construct_args":
+        raise error
+    return misshapen(request, error)
 
 
 def disk_fails(request: Request, error: Exception) -> Response:

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     content: dict[str, Any] = best | {
         "model": mixed(start, best["model"], chosen),
         "blend": chosen,
-        "earlier": behind,
+        "earlier": behind if chosen < 1 else best.get("earlier", []),
     }
     torch.save(content, arguments.out / "best.pt")
     print(f"Kept {chosen:.2f}.")

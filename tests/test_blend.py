@@ -84,6 +84,8 @@ def test_two_runs_from_one_start_are_both_on_the_card(runs, monkeypatch):
     assert "--seed 1" in settings[1]
     assert "--seed" not in settings[2]
     assert settings[2].endswith("(blend 0.5)")
+    assert main(command(runs, "second", "--shares", "1", start="third")) == 0
+    assert len(phases(read_best(runs / "mixed"))) == 2  # nothing of the other run is in it
 
 
 @pytest.mark.parametrize(

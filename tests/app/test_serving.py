@@ -102,6 +102,7 @@ def test_malformed_calls_leave_nothing_of_what_they_hold(checkpoint_root, tmp_pa
         answers, events, sessions = [], [], set()
         for call in hostile.calls(client.get("config").json()):
             answer = client.request(call.method, call.path, **call.more)
+            assert answer.status_code < 500, call.path
             answers.append(answer.content + str(answer.headers.raw).encode())
             if answer.status_code == 200 and "call/" in call.path:
                 events.append(f"{call.path.replace('v2/', '')}/{answer.json()['event_id']}")
