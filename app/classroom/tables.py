@@ -33,10 +33,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from medmamba.errors import MedMambaError
 
 metadata = MetaData()
-# Not every server allows more than a hundred connections, and several of ours share it.
+# Not every server allows more than a hundred connections, and several of ours share it. All of the pool stay open: one
+# beyond its size is closed after use, so that a class that polls at once would start a process of PostgreSQL's each time.
 POOLS: dict[str, dict[str, Any]] = {
     "sqlite": {"pool_size": 8, "max_overflow": 40, "pool_timeout": 20},
-    "postgresql": {"pool_size": 8, "max_overflow": 16, "pool_timeout": 20, "pool_pre_ping": True},
+    "postgresql": {"pool_size": 24, "max_overflow": 0, "pool_timeout": 20, "pool_pre_ping": True},
 }
 PATIENCE = 10.0  # seconds that SQLite waits for another writer
 MAKING, OPENING = 6_330_001, 6_330_002  # PostgreSQL's advisory locks: any two numbers that nobody else uses
