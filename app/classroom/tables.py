@@ -34,7 +34,7 @@ from medmamba.errors import MedMambaError
 
 metadata = MetaData()
 # Not every server allows more than a hundred connections, and several of ours share it. All of the pool stay open: one
-# beyond its size is closed after use, so that a class that polls at once would start a process of PostgreSQL's each time.
+# beyond its size is closed after use, so that a class that polls at once would start a process of PostgreSQL each time.
 POOLS: dict[str, dict[str, Any]] = {
     "sqlite": {"pool_size": 8, "max_overflow": 40, "pool_timeout": 20},
     "postgresql": {"pool_size": 24, "max_overflow": 0, "pool_timeout": 20, "pool_pre_ping": True},
