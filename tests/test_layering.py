@@ -19,7 +19,7 @@ medmamba.scan.chunked medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.tr
 medmamba.scan
 medmamba.ss2d
 medmamba.network medmamba.onednn
-medmamba.model medmamba.resnet
+medmamba.model medmamba.optimisers medmamba.resnet
 medmamba.distributed medmamba.inference medmamba.run_folder medmamba.variants
 
 medmamba.images.colour medmamba.images.fuzz_seeds medmamba.images.limits medmamba.images.luts medmamba.images.picture
@@ -58,7 +58,7 @@ medmamba.cli
 medmamba.__main__
 
 app.engine app.frames app.line app.logs app.plots app.probe_checks app.settings app.store app.surface app.texts
-app.ray_engine app.check_space app.examples app.gate app.logins app.probe app.memory app.service app.theme app.uploads
+app.ray_engine app.check_space app.examples app.gate app.logins app.probe app.memory app.service app.theme app.unread app.uploads
 app.present
 app.opinion
 app.admission app.ledger app.neutral app.proxies
