@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, cast
+from typing import Annotated, Any, cast, get_args
 
 import numpy as np
 import torch
@@ -41,46 +41,51 @@ MARGIN = 1.25  # training squares are kept this much larger than the network's i
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One run. Lengths are counted in pictures shown, so that batch size and pauses do not change their meaning."""
+    """One run, each field with the meaning that ``train --help`` gives it.
 
-    tasks: Path  # recipe: JSON with a list of tasks
-    data: Path
-    out: Path
-    size: int = 64  # pixels
-    pictures: int = 300_000
-    epochs: int = 0  # instead of pictures: so many times as many as there are, with a validation after each
-    warm_up: int = 10_000
-    variant: str = "T"  # or S, B, resnet18, resnet50: see ``variants``
-    batch: int = 48
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    optimiser: str = "adamw"  # or adam, muon: see ``optimisers``
-    schedule: str = "cosine"  # or steps, constant: see ``protocols``
-    augment: str = "recipe"  # what the tasks allow; or none, crop-flip
-    drop_path: float = 0.1
-    norms: str = "batch"  # statistics of batch norms while training: the batch's, or frozen: those of start_from
-    label_smoothing: float = 0.05
-    balance: float = 0.5  # power of the size of a task or class in its share of the batches: 0 equal, 1 natural
-    emphasis: str = ""  # factors on the shares of single tasks, as "covid-ct=1.6,kidney-ct=0.5"
-    average: float = 0.999  # decay of the moving average of the weights
-    router_weight: float = 0.5
-    seed: int = 0
-    start_from: Path | None = None  # a checkpoint's folder, or best.pt of an earlier run, with the same tasks
-    validate_every: int = 16_000
-    save_seconds: float = 180.0
+    Lengths are counted in pictures shown, so that batch size and pauses do not change their meaning.
+    """
+
+    tasks: Annotated[Path, "recipe: JSON with a list of tasks"]
+    data: Annotated[Path, "labelled pictures: <task>/<split>/<class>/"]
+    out: Annotated[Path, "the run's folder; a run that is in it goes on"]
+    size: Annotated[int, "side of the network's square, in pixels"] = 64
+    pictures: Annotated[int, "how many pictures are shown"] = 300_000
+    epochs: Annotated[
+        int, "instead of --pictures: so many times as many as there are, with a validation after each"
+    ] = 0
+    warm_up: Annotated[int, "pictures over which the learning rate rises"] = 10_000
+    variant: Annotated[str, "T, S, B, resnet18 or resnet50"] = "T"
+    batch: Annotated[int, "pictures in a step"] = 48
+    learning_rate: Annotated[float, "at its highest"] = 1e-3
+    weight_decay: Annotated[float, "of matrices and kernels alone"] = 0.05
+    optimiser: Annotated[str, "adamw, adam or muon"] = "adamw"
+    schedule: Annotated[str, "of the learning rate: cosine, steps or constant"] = "cosine"
+    augment: Annotated[str, "random changes: recipe (what the tasks allow), crop-flip or none"] = "recipe"
+    drop_path: Annotated[float, "highest share of a block's own branch left out"] = 0.1
+    norms: Annotated[str, "statistics of batch norms: batch, or frozen as --start-from has them"] = "batch"
+    label_smoothing: Annotated[float, "share of a label spread over all classes"] = 0.05
+    balance: Annotated[float, "power of a task's or class's size in its share: 0 equal, 1 natural"] = 0.5
+    emphasis: Annotated[str, "factors on the shares of single tasks, as covid-ct=1.6,kidney-ct=0.5"] = ""
+    average: Annotated[float, "decay of the moving average of the weights"] = 0.999
+    router_weight: Annotated[float, "of telling modalities apart, beside a task's own question"] = 0.5
+    seed: Annotated[int, "of all that is random"] = 0
+    start_from: Annotated[Path | None, "a checkpoint's folder, or a run's best.pt, with the same tasks"] = None
+    validate_every: Annotated[int, "pictures between two validations"] = 16_000
+    save_seconds: Annotated[float, "seconds between two savings of what it takes to go on"] = 180.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare a flag for each field of ``TrainConfig``."""
     for name, of in TrainConfig.__dataclass_fields__.items():
-        kind = Path if of.type == Path | None else of.type
+        kind, meaning = get_args(of.type)
         required = of.default is MISSING
         parser.add_argument(
             f"--{name.replace('_', '-')}",
-            type=kind,
+            type=Path if kind == Path | None else kind,
             required=required,
             default=argparse.SUPPRESS,
-            help=None if required else f"default: {of.default}",
+            help=meaning if of.default in (MISSING, None, "") else f"{meaning}; default: {of.default}",
         )
     parser.add_argument("--protocol", choices=protocols.PROTOCOLS, help="settings of the paper or of the released code")
 

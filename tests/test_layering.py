@@ -58,7 +58,8 @@ medmamba.cli
 medmamba.__main__
 
 app.engine app.frames app.line app.logs app.plots app.probe_checks app.settings app.store app.surface app.texts
-app.ray_engine app.check_space app.examples app.gate app.logins app.probe app.memory app.service app.theme app.unread app.uploads
+app.check_space app.examples app.gate app.logins app.memory app.probe app.ray_engine app.service app.theme app.unread
+app.uploads
 app.present
 app.opinion
 app.admission app.ledger app.neutral app.proxies
