@@ -131,8 +131,7 @@ def misnamed(request: Request, error: Exception) -> Response:
 
     Gradio tells those apart in one function of its own; a TypeError from anywhere else is a defect and goes on.
     """
-    frames = list(traceback.walk_tb(error.__traceback__))
-    if frames[-1][0].f_code.co_name != "construct_args":
+    if traceback.extract_tb(error.__traceback__)[-1].name != "construct_args":
         raise error
     return misshapen(request, error)
 

@@ -44,6 +44,7 @@ from medmamba.timing import (
 RESOLUTION = "cost against resolution, batch 1"
 MEMORY = "memory that a forward pass takes at its peak, batch 1, beside weights and libraries (MB)"
 SIDES = (224, 112, 448, 896)  # pixels; the first is what the others are compared with
+CPU = torch.device("cpu")
 STAGE_GRIDS = ((56, 96), (28, 192), (14, 384), (7, 768))  # side and scanned channels of MedMamba-T at 224 px
 
 
@@ -141,25 +142,26 @@ def _network(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]
 
 def _scan(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:
     for side, channels in STAGE_GRIDS:
-        title = f"scan of a {side} x {side} grid of {channels} channels"
-        inputs = _scan_inputs(side, channels, device)
-        with torch.inference_mode():
-            timings = interleaved({"best backend": partial(cross_scan, **inputs)}, rounds, device)
-            if side <= 14:  # not in turns: it would leave the caches cold for a scan that takes a fiftieth of its time
-                call = partial(reference.cross_scan, **inputs)
-                timings |= interleaved({"sequential reference": call}, min(rounds, 5), device)
+        timings = {"best backend": time_scan(side, channels, rounds, device=device)}
+        if side <= 14:  # not in turns: it would leave the caches cold for a scan that takes a fiftieth of its time
+            few = min(rounds, 5)
+            timings["sequential reference"] = time_scan(side, channels, few, reference.cross_scan, device)
         if device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512":
             code = f"from medmamba import benchmark as b; print(b.time_scan({side}, {channels}, {rounds}))"
             timings["the same, AVX-512 switched off"] = in_new_process(code, **without_avx512())
-        yield title, timings
+        yield f"scan of a {side} x {side} grid of {channels} channels", timings
 
 
-def time_scan(side: int, channels: int, rounds: int) -> float:
-    """Median milliseconds of one grid's scan on this process's CPU."""
-    device = torch.device("cpu")
+def time_scan(
+    side: int,
+    channels: int,
+    rounds: int,
+    scan: Callable[..., Tensor] = cross_scan,
+    device: torch.device = CPU,
+) -> float:
+    """Median milliseconds of one grid's scan."""
     with torch.inference_mode():
-        call = partial(cross_scan, **_scan_inputs(side, channels, device))
-        return interleaved({"scan": call}, rounds, device)["scan"]
+        return interleaved({"scan": partial(scan, **_scan_inputs(side, channels, device))}, rounds, device)["scan"]
 
 
 def _training(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:

@@ -24,4 +24,5 @@ wait %1
 wait %2
 "$python" -m medmamba blend "$runs/fifth-1" --start "$runs/fifth-2/best.pt" --tasks $tasks --data "$data" \
     --out "$runs/fifth-blend" --shares 0.4 0.55 0.7 0.85 1
-"$python" -m medmamba publish "$runs/fifth-blend" --tasks $tasks --data "$data" --out checkpoints/generalist --version 5
+"$python" -m medmamba publish "$runs/fifth-blend" --tasks $tasks --data "$data" --out checkpoints/generalist --version 5 \
+    --hardware "1 to 2 CPU cores, shared"
