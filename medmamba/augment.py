@@ -1,7 +1,7 @@
 """Random changes of training pictures that leave their labels true; ``tasks.Augmentation`` says how much for each task.
 
 A batch is changed at once: every picture gets one affine map (flip, rotation, zoom, shift) sampled bilinearly, a gain a
-channel, and a common brightness and contrast.
+channel, and a common brightness and contrast; half of the pictures get noise, the others stay as the sensor made them.
 """
 
 import math
@@ -28,6 +28,7 @@ class Augmenter:
     gain: Tensor
     brightness: Tensor
     contrast: Tensor
+    noise: Tensor
 
     @classmethod
     def of(cls, tasks: tuple[Task, ...]) -> Self:
@@ -40,6 +41,7 @@ class Augmenter:
             torch.tensor([a.colour for a in limits]),
             torch.tensor([a.brightness for a in limits]),
             torch.tensor([a.contrast for a in limits]),
+            torch.tensor([a.noise for a in limits]),
         )
 
     def __call__(self, pictures: Tensor, task: Tensor, size: int, random: torch.Generator) -> Tensor:
@@ -70,4 +72,6 @@ class Augmenter:
             1 + uniform(1, 1, 1) * limit[task][:, None, None, None] for limit in (self.contrast, self.brightness)
         )
         seen = (seen - level) * contrast + level * brightness
+        deviation = uniform(1, 1, 1).clamp(min=0) * self.noise[task][:, None, None, None]
+        seen = torch.addcmul(seen, deviation, torch.randn(seen.shape, generator=random))
         return seen.clamp(0, 1)

@@ -26,7 +26,8 @@ class Augmentation:
     """What may change about a training picture without changing its label.
 
     flips: "h", "v", "hv" or none, only where anatomy allows; rotation: degrees; colour: relative gain a channel;
-    brightness, contrast: relative to the picture's mean and to the differences from it.
+    brightness, contrast: relative to the picture's mean and to the differences from it; noise: the largest standard
+    deviation of Gaussian noise, of values in [0, 1].
     """
 
     flips: str = ""
@@ -34,6 +35,7 @@ class Augmentation:
     colour: float = 0.0
     brightness: float = 0.1
     contrast: float = 0.15
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -102,3 +102,12 @@ def test_a_seed_gives_the_same_changes_again():
 def test_pictures_change_each_in_its_own_way():
     out = changed(Augmentation(), torch.rand(1, 3, 24, 24).expand(8, -1, -1, -1))
     assert all(not torch.equal(out[0], other) for other in out[1:])
+
+
+def test_half_of_the_pictures_get_noise_up_to_the_task_s_limit():
+    grey = torch.full((400, 3, 32, 32), 0.5)
+    deviation = changed(Augmentation(brightness=0, contrast=0, noise=0.1), grey).std((1, 2, 3))
+    assert 0.4 < (deviation < 1e-6).float().mean() < 0.6
+    assert 0.09 < deviation.max() < 0.105
+    assert deviation[deviation > 1e-6].mean() == pytest.approx(0.05, abs=0.006)
+    assert changed(Augmentation(brightness=0, contrast=0), grey).std((1, 2, 3)).max() < 1e-6
