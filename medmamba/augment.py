@@ -1,7 +1,7 @@
 """Random changes of training pictures that leave their labels true; ``tasks.Augmentation`` says how much for each task.
 
 A batch is changed at once: every picture gets one affine map (flip, rotation, zoom, shift) sampled bilinearly, a gain a
-channel, and a common brightness and contrast; half of the pictures get noise, the others stay as the sensor made them.
+channel, and a common brightness and contrast; where a recipe asks for noise, half of a task's pictures get it.
 """
 
 import math
@@ -72,6 +72,7 @@ class Augmenter:
             1 + uniform(1, 1, 1) * limit[task][:, None, None, None] for limit in (self.contrast, self.brightness)
         )
         seen = (seen - level) * contrast + level * brightness
-        deviation = uniform(1, 1, 1).clamp(min=0) * self.noise[task][:, None, None, None]
-        seen = torch.addcmul(seen, deviation, torch.randn(seen.shape, generator=random))
+        if self.noise.any():  # nothing is drawn otherwise, so that recipes without noise keep their random numbers
+            deviation = uniform(1, 1, 1).clamp(min=0) * self.noise[task][:, None, None, None]
+            seen = torch.addcmul(seen, deviation, torch.randn(seen.shape, generator=random))
         return seen.clamp(0, 1)

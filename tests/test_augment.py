@@ -111,3 +111,14 @@ def test_half_of_the_pictures_get_noise_up_to_the_task_s_limit():
     assert 0.09 < deviation.max() < 0.105
     assert deviation[deviation > 1e-6].mean() == pytest.approx(0.05, abs=0.006)
     assert changed(Augmentation(brightness=0, contrast=0), grey).std((1, 2, 3)).max() < 1e-6
+
+
+def test_a_recipe_without_noise_draws_none():
+    """The runs of record before there was noise shall meet the same changes again."""
+    plain, noisy = (torch.Generator().manual_seed(0) for _ in range(2))
+    pictures, task = torch.rand(4, 3, 24, 24), torch.zeros(4, dtype=torch.long)
+    augmenter(Augmentation(noise=0.0))(pictures, task, 24, plain)
+    augmenter(Augmentation(noise=0.1))(pictures, task, 24, noisy)
+    torch.rand(4, generator=plain)
+    torch.randn(pictures.shape, generator=plain)
+    assert torch.equal(plain.get_state(), noisy.get_state())
