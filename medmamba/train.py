@@ -36,6 +36,7 @@ from medmamba.variants import build, config_of
 
 Phase = dict[str, Any]  # one run behind some weights, as it stands on a card
 NORMS = ("batch", "frozen")
+PRIORS = ("drawn", "natural")
 MARGIN = 1.25  # training squares are kept this much larger than the network's input, for zoom and rotation
 
 
@@ -66,6 +67,9 @@ class TrainConfig:
     norms: Annotated[str, "statistics of batch norms: batch, or frozen as --start-from has them"] = "batch"
     label_smoothing: Annotated[float, "share of a label spread over all classes"] = 0.05
     balance: Annotated[float, "power of a task's or class's size in its share: 0 equal, 1 natural"] = 0.5
+    priors: Annotated[
+        str, "classes are taken to be as frequent as drawn, or natural: as among the training pictures"
+    ] = "drawn"
     emphasis: Annotated[str, "factors on the shares of single tasks, as covid-ct=1.6,kidney-ct=0.5"] = ""
     average: Annotated[float, "decay of the moving average of the weights"] = 0.999
     router_weight: Annotated[float, "of telling modalities apart, beside a task's own question"] = 0.5
@@ -149,7 +153,8 @@ def _train(config: TrainConfig, team: Team) -> None:
         run.forget_later_rows()
 
     network = team.join(model)
-    augment, transform, objective = _changes(config, tasks), Transform(config.size), Objective(layout, config)
+    augment, transform = _changes(config, tasks), Transform(config.size)
+    objective = Objective(layout, config, pool.drawn_above_natural(config))
     batches = pool.batches(config, random)
     last_save, losses = time.monotonic(), []
     bar = tqdm(total=config.pictures, initial=run.pictures, unit="pictures", smoothing=0.05, disable=not team.leads)
@@ -274,13 +279,23 @@ def set_norms(model: nn.Module, config: TrainConfig) -> None:
 
 
 class Objective:
-    """Cross-entropy among the outputs of each picture's own task, with label smoothing, plus that of the router."""
+    """Cross-entropy among the outputs of each picture's own task, with label smoothing, plus that of the router.
 
-    def __init__(self, layout: OutputLayout, config: TrainConfig) -> None:
+    drawn_above_natural: for each task (classes,), by what factor a class is drawn more often than its share of the
+    pictures would have it, as a logarithm. The loss adds it to the logits, so that they need not learn it: without it,
+    they are for classes as frequent as they are among the training pictures (logit adjustment, Menon et al. 2021).
+    """
+
+    def __init__(
+        self, layout: OutputLayout, config: TrainConfig, drawn_above_natural: list[Tensor] | None = None
+    ) -> None:
         self.layout, self.smoothing, self.router_weight = layout, config.label_smoothing, config.router_weight
         self.own = torch.zeros(len(layout.tasks), layout.num_outputs, dtype=torch.bool)
+        self.shift = torch.zeros(len(layout.tasks), layout.num_outputs)
         for number, task in enumerate(layout.tasks):
             self.own[number, layout.outputs(task.name)] = True
+            if drawn_above_natural:
+                self.shift[number, layout.outputs(task.name)] = drawn_above_natural[number]
         self.first = torch.tensor([layout.outputs(task.name).start for task in layout.tasks])
         self.routes = torch.tensor([layout.route(task.name) for task in layout.tasks] if layout.routed else [])
 
@@ -290,7 +305,8 @@ class Objective:
         loss = logits.new_zeros(())
         if labelled.any():
             own = self.own.to(logits.device)[task[labelled]]
-            log_p = logits[labelled].masked_fill(~own, -torch.inf).log_softmax(1)
+            shifted = logits[labelled] + self.shift.to(logits.device)[task[labelled]]
+            log_p = shifted.masked_fill(~own, -torch.inf).log_softmax(1)
             target = (self.first.to(logits.device)[task[labelled]] + labels[labelled])[:, None]
             uniform = log_p.masked_fill(~own, 0).sum(1) / own.sum(1)
             per_picture = (1 - self.smoothing) * log_p.gather(1, target)[:, 0] + self.smoothing * uniform
@@ -305,13 +321,34 @@ class _Pool:
     """All training pictures, drawn at random with the shares of tasks and classes evened out."""
 
     def __init__(self, tasks: tuple[Task, ...], splits: list[Split]) -> None:
-        self.names = [task.name for task in tasks]
+        self.tasks = tasks
         self.splits = [torch.from_numpy(split.squares) for split in splits]
         self.labels = torch.from_numpy(np.concatenate([split.labels for split in splits]))
         self.task = torch.cat([torch.full((len(split),), number) for number, split in enumerate(splits)])
         self.index = torch.cat([torch.arange(len(split)) for split in splits])
         if not len(self.labels):
             raise DataError("The recipe's tasks have no training pictures in the data folder.")
+
+    def drawn_above_natural(self, config: TrainConfig) -> list[Tensor]:
+        """For each task (classes,): log of how often a class is drawn, over how often by its share among the pictures.
+
+        All 0 where the priors are to be those drawn.
+
+        Raises:
+            RequestError: there is no such setting of priors.
+        """
+        if config.priors not in PRIORS:
+            raise RequestError(f"There is no setting {config.priors!r} of --priors; there are: {', '.join(PRIORS)}.")
+        weights = self._weights(config.balance if config.priors == "natural" else 1.0, {})
+        shifts = []
+        for number, task in enumerate(self.tasks):
+            members = self.task == number
+            shift = torch.zeros(len(task.classes))
+            for label in self.labels[members & (self.labels >= 0)].unique():
+                of_class = weights[members & (self.labels == label)][0]
+                shift[label] = (of_class / weights[members].mean()).log()
+            shifts.append(shift)
+        return shifts
 
     def _weights(self, balance: float, emphasis: dict[int, float]) -> Tensor:
         weights = torch.zeros(len(self.labels), dtype=torch.float64)
@@ -326,7 +363,7 @@ class _Pool:
 
     def batches(self, config: TrainConfig, random: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Endless batches: pictures (batch, 3, H, W) in [0, 1], labels (batch,), task numbers (batch,)."""
-        weights = self._weights(config.balance, _emphasis(config.emphasis, self.names))
+        weights = self._weights(config.balance, _emphasis(config.emphasis, [task.name for task in self.tasks]))
         while True:
             drawn = torch.multinomial(weights, config.batch, replacement=True, generator=random)
             tasks = self.task[drawn]

@@ -390,6 +390,34 @@ def test_batches_mix_classes_within_a_task(tasks):
     assert share == pytest.approx(10**0.5 / (10**0.5 + 90**0.5), abs=0.02)
 
 
+def test_natural_priors_leave_the_draw_out_of_the_logits(tasks):
+    """Of 90 and 10 pictures, drawn 3 to 1, a network that sees nothing does best to say 0.9 and 0.1."""
+    pool = train_module._Pool(tasks[1:2], [Split(np.zeros((100, 4, 4, 3), np.uint8), np.array([0] * 90 + [1] * 10))])
+    config = replace(CONFIG, balance=0.5, label_smoothing=0.0, priors="natural")
+    objective = Objective(layout_of(tasks[1:2]), config, pool.drawn_above_natural(config))
+    logits = torch.tensor([0.9, 0.1]).log().requires_grad_()
+    objective(logits.expand(4, 2), torch.tensor([0, 0, 0, 1]), torch.zeros(4, dtype=torch.long)).backward()
+    assert logits.grad.tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
+
+
+def test_drawn_priors_leave_the_loss_as_it_is(tasks):
+    pool = train_module._Pool(tasks[1:2], [Split(np.zeros((100, 4, 4, 3), np.uint8), np.array([0] * 90 + [1] * 10))])
+    assert [shift.tolist() for shift in pool.drawn_above_natural(replace(CONFIG, priors="drawn"))] == [[0.0, 0.0]]
+    with pytest.raises(RequestError, match="no setting 'guessed' of --priors; there are: drawn, natural"):
+        pool.drawn_above_natural(replace(CONFIG, priors="guessed"))
+
+
+def test_classes_and_tasks_without_pictures_have_no_priors(tasks):
+    splits = [
+        Split(np.zeros((10, 4, 4, 3), np.uint8), np.array([0] * 9 + [2])),
+        Split(np.zeros((0, 4, 4, 3), np.uint8), np.zeros(0, np.int64)),
+        Split(np.zeros((5, 4, 4, 3), np.uint8), np.full(5, UNLABELLED)),
+    ]
+    shifts = train_module._Pool(tasks[:3], splits).drawn_above_natural(replace(CONFIG, balance=0.0, priors="natural"))
+    assert shifts[0].exp().tolist() == pytest.approx([5 / 9, 1.0, 5.0])
+    assert [shift.tolist() for shift in shifts[1:]] == [[0.0, 0.0], []]
+
+
 def test_no_pictures_at_all_is_an_error(tasks):
     empty = Split(np.zeros((0, 4, 4, 3), np.uint8), np.zeros(0, np.int64))
     with pytest.raises(DataError, match="no training pictures"):
