@@ -49,7 +49,7 @@ def answer(
         parts.append(_refusal(analysis, texts))
     else:
         parts += [_shown_anyway(texts) if refused else "", _band(analysis, texts), _bars(analysis, texts, class_name)]
-        parts.append(_prediction_set(analysis, texts, sets))
+        parts += [_prediction_set(analysis, texts, sets), _prevalence(analysis, texts)]
     if is_shown(analysis, anyway):
         parts.append(_report(texts))
     parts += [
@@ -230,6 +230,32 @@ def prediction_set_words(analysis: Analysis, texts: Texts) -> list[str]:
         return [*lines, texts("answer.set.unmeasured")]
     lines.append(texts("answer.set.coverage", **{name: percent(share) for name, share in found.coverage.items()}))
     return [*lines, texts("answer.set.short")] if found.falls_short else lines
+
+
+def _prevalence(analysis: Analysis, texts: Texts) -> str:
+    """What the probabilities take for granted, and a slider for what holds elsewhere; viewer/prevalence.js moves it.
+
+    Only classes that the card has a prior for, and that are neither all of its pictures nor none.
+    """
+    priors = analysis.card.priors.get(analysis.answer.task, {})
+    offered = [score for score in analysis.answer.scores if 0 < priors.get(score.name, 0) < 1]
+    if not offered:
+        return ""
+    options = "".join(
+        f'<option value="{escape(score.name)}" data-probability="{score.probability}" '
+        f'data-prior="{priors[score.name]}">{escape(texts.term(score.label))}</option>'
+        for score in sorted(offered, key=lambda score: -score.probability)
+    )
+    return (
+        f'<details class="mm-details mm-prevalence" data-part="prevalence">'
+        f"<summary>{escape(texts('answer.prevalence'))}</summary>"
+        f'<p class="mm-note">{escape(texts("answer.prevalence.why"))}</p>'
+        f'<label class="mm-field">{escape(texts("answer.prevalence.class"))}'
+        f'<select data-prevalence="class">{options}</select></label>'
+        f'<label class="mm-field">{escape(texts("answer.prevalence.share"))}'
+        '<input type="range" data-prevalence="share" step="0.05"></label>'
+        '<p data-part="revised" role="status"></p></details>'
+    )
 
 
 def class_accuracy(analysis: Analysis, class_name: str) -> float | None:

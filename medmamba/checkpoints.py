@@ -36,6 +36,7 @@ GOLDEN_TOLERANCE = 2e-3  # logits, absolute: kernels of other processors round d
 class Card:
     """What a checkpoint is. Everything a reader or the page needs is in here, in plain words where people read it.
 
+    priors: for each task, by class, how frequent the probabilities take it to be among the pictures of the task.
     temperatures: for each task, and for ``router``, what logits are divided by before the softmax (Guo et al. 2017).
     novelty: threshold of the novelty score for tasks, in the order of its statistics; empty without these.
     evidence_scale: for each task, the logit contribution of one cell of the evidence map that counts as strong.
@@ -57,6 +58,7 @@ class Card:
     limits: tuple[str, ...] = ()
     licence: str = ""
     training: dict[str, Any] = field(default_factory=dict)
+    priors: dict[str, dict[str, float]] = field(default_factory=dict)
     temperatures: dict[str, float] = field(default_factory=dict)
     novelty: dict[str, float] = field(default_factory=dict)
     evidence_scale: dict[str, float] = field(default_factory=dict)

@@ -1,8 +1,8 @@
 """``python -m medmamba publish``: from a training run's best weights to a checkpoint folder with its card.
 
-Temperatures, prediction sets, the evidence scale and the novelty thresholds come from validation pictures, the novelty
-statistics from training pictures as they are (not augmented), the metrics from test pictures. All are measured on the
-weights as they are stored, with their matrices rounded to float16.
+Temperatures, prediction sets, the evidence scale and the novelty thresholds come from validation pictures, the priors
+and the novelty statistics from training pictures as they are (not augmented), the metrics from test pictures. All are
+measured on the weights as they are stored, with their matrices rounded to float16.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
 from medmamba.run_folder import read_best
 from medmamba.tasks import OutputLayout, Task
-from medmamba.train import layout_of, phases, read_tasks
+from medmamba.train import TrainConfig, layout_of, phases, read_tasks
 from medmamba.variants import build, config_of
 
 TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most
@@ -99,7 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
     )
     validation = {task.name: observe(model, card.transform, split) for task, split in splits("val")}
     card = calibrated(card, validation)
-    training = {task.name: observe(model, card.transform, _some(split)) for task, split in splits("train")}
+    training, labels = {}, {}
+    for task, split in splits("train"):
+        training[task.name] = observe(model, card.transform, _some(split))
+        labels[task] = split.labels
+    card = replace(card, priors=priors(best["config"], labels))
     card, statistics = with_novelty(card, training, validation)
     test = {task.name: observe(model, card.transform, split) for task, split in splits("test")}
     found = evaluate.measure(card, statistics, test)
@@ -111,6 +115,23 @@ def run(arguments: argparse.Namespace) -> int:
     print(evaluate.table(card, found))
     (arguments.out.parent / catalogue.FILE).write_text(catalogue.text(arguments.out.parent), encoding="utf-8")
     return 0
+
+
+def priors(config: dict[str, str], labels: dict[Task, np.ndarray]) -> dict[str, dict[str, float]]:
+    """For each task with classes, the share of each class that a run's probabilities take for granted.
+
+    config: the run's settings, as ``best.pt`` has them; they say whether classes are taken to be as frequent as among
+    the training pictures or as they were drawn from them. labels: (n,) of the training pictures.
+    """
+    is_natural = config.get("priors", "drawn") == "natural"
+    power = 1.0 if is_natural else float(config.get("balance", TrainConfig.balance))
+    found = {}
+    for task in (task for task in labels if task.classes):
+        counts = np.bincount(labels[task], minlength=len(task.classes)).astype(float)
+        shares = np.where(counts > 0, counts**power, 0.0)
+        rounded = (shares / shares.sum()).round(4).tolist()
+        found[task.name] = dict(zip(task.class_names, rounded, strict=True))
+    return found
 
 
 def calibrated(card: Card, validation: dict[str, Observed]) -> Card:

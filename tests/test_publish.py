@@ -76,6 +76,8 @@ def test_a_run_becomes_a_checkpoint_that_its_card_describes(published, data, cap
     assert set(card.temperatures) == {"ears", "eyes", ROUTER}
     assert set(card.prediction_sets) == set(card.evidence_scale) == set(card.novelty) == {"ears", "eyes"}
     assert set(card.metrics) == {"ears", "eyes", ROUTER, NOVELTY}
+    assert all(sum(shares.values()) == pytest.approx(1) for shares in card.priors.values())
+    assert {name: set(shares) for name, shares in card.priors.items()} == {n: set(c) for n, c in COLOURS.items()}
     assert {"false_refusals", "wrong_task_flagged", "strangers_refused"} == set(card.metrics[NOVELTY])
     assert all(f"{name}: Few {name}." in card.limits for name in COLOURS)
     assert "not a medical device" in card.licence
@@ -125,6 +127,25 @@ def observed(logits, labels, evidence=None):
 def card(tasks):
     layout = OutputLayout(tasks[:1])
     return Card("x", "x", "1", "2025-01-31", MedMambaConfig.variant("T", 3), Transform(SIZE), layout)
+
+
+@pytest.mark.parametrize(
+    ("config", "shares"),
+    [
+        ({"priors": "natural", "balance": "0.5"}, (0.9, 0.1)),
+        ({"balance": "0.5"}, (0.75, 0.25)),
+        ({"balance": "0"}, (0.5, 0.5)),
+    ],
+)
+def test_the_priors_are_those_that_the_run_learnt(tasks, config, shares):
+    chest = next(task for task in tasks if len(task.classes) == 2)
+    found = publish.priors(config, {chest: np.array([0] * 90 + [1] * 10)})
+    assert found == {chest.name: dict(zip(chest.class_names, shares, strict=True))}
+
+
+def test_a_class_without_pictures_has_no_prior(tasks):
+    skin = tasks[0]
+    assert list(publish.priors({"balance": "0"}, {skin: np.array([0, 0, 2])})[skin.name].values()) == [0.5, 0, 0.5]
 
 
 def test_calibration_finds_the_temperature_and_the_evidence_of_predicted_classes(card):

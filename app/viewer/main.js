@@ -8,6 +8,7 @@ import { Learn } from "./learn.js";
 import { opener } from "./opener.js";
 import { language, mountHeader as fillHeader, showHelp } from "./page.js";
 import { Picture } from "./picture.js";
+import { Prevalence } from "./prevalence.js";
 import { save } from "./save.js";
 import { address, texts } from "./server.js";
 import { Viewer } from "./viewer.js";
@@ -149,8 +150,9 @@ export async function mountPanel(element) {
     for (const button of kept.querySelectorAll("button")) Object.assign(button, { disabled: true, tabIndex: -1 });
     document.querySelector(".mm-viewer").append(kept);
   };
-  const empty = element.querySelector(".mm-empty p");
-  if (empty) empty.textContent = (await page.ready)["answer.empty"];
+  const empty = element.querySelector(".mm-empty p"), words = await page.ready;
+  if (empty) empty.textContent = words["answer.empty"];
+  new Prevalence(element, words);
   element.addEventListener("click", (event) => {
     const { class: className, anyway, report } = event.target.closest("button")?.dataset ?? {};
     if (className) page.ask({ className });

@@ -27,6 +27,11 @@ SETS = [
     ("de-AT", "Die Menge zeigen, die neunmal von zehn die Wahrheit enthält", "weniger als neun von zehn"),
 ]
 
+PREVALENCE = [
+    ("en-US", "How common is it among your patients?", "0.1"),
+    ("de-AT", "Wie häufig ist es bei Ihnen?", "0,1"),
+]
+
 
 def test_a_picture_is_classified_and_explained(page, png):
     open_picture(page, png(512, 512))
@@ -272,6 +277,40 @@ def test_prediction_sets_are_shown_at_a_switch_that_stays(visit, png, locale, sw
     expect(shown).to_be_visible()
     page.select_option("[data-ask=task]", "blood-cells")
     expect(page.get_by_role("switch", name=switch)).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("probability", "prior", "frequency", "want"),
+    [(0.5, 0.5, 0.1, 0.1), (0.8, 0.2, 0.2, 0.8), (0.9, 0.5, 0.01, 1 / 12), (0, 0.5, 0.1, 0), (1, 0.5, 0.1, 1)],
+)
+def test_bayes_in_the_browser(page, probability, prior, frequency, want):
+    """Odds of 9 among equals, and 1 to 99 beforehand: 9 to 99."""
+    script = "given => import(new URL('viewer/prevalence.js', document.baseURI)).then((m) => m.revised(...given))"
+    assert page.evaluate(script, [probability, prior, frequency]) == pytest.approx(want)
+
+
+@pytest.mark.parametrize(("locale", "words", "least"), PREVALENCE)
+def test_a_class_may_be_rarer_among_ones_patients_and_stays_so(visit, png, locale, words, least):
+    page = visit(locale=locale)
+    open_picture(page, png())
+    ask(page, "kidney-ct")
+    page.get_by_text(words).click()
+    result, slider = page.locator("[data-part=revised]"), page.locator("[data-prevalence=share]")
+    page.select_option("[data-prevalence=class]", "tumor")
+    value = page.locator("[data-class=tumor] .mm-value").inner_text().replace(".", least[1])
+    assert result.inner_text().count(value) == 2, "with the prior of the training pictures nothing changes"
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(result).to_contain_text(f"{least} %")
+    assert slider.get_attribute("aria-valuetext") == f"{least} %"
+    assert result.inner_text().count(value) == 1
+    page.get_by_role("button", name="Tumor").click()
+    page.wait_for_selector(".mm-bars [data-class=tumor][aria-pressed=true]")
+    expect(result).to_contain_text(f"{least} %")
+    assert page.locator("[data-prevalence=class]").input_value() == "tumor"
+    page.select_option("[data-ask=task]", "chest-xray")
+    expect(page.locator(".mm-bars li")).to_have_count(2)
+    expect(page.locator("[data-part=prevalence]")).to_have_count(0)
 
 
 def test_the_notice_is_shown_once(visit):

@@ -41,6 +41,15 @@ def test_every_class_is_shown_with_its_probability_most_probable_first(analysis)
     assert html.count('aria-pressed="true"') == 1
 
 
+def test_classes_that_the_card_has_a_prior_for_can_be_thought_more_or_less_frequent(analysis):
+    html = present.answer(analysis, EN)
+    assert 'data-part="prevalence"' in html
+    assert all(f'data-prior="{prior}"' in html for prior in analysis.card.priors["kidney-ct"].values())
+    for priors in ({}, {"kidney-ct": {"cyst": 1.0, "normal": 0.0}}):
+        card = dataclasses.replace(analysis.card, priors=priors)
+        assert "prevalence" not in present.answer(dataclasses.replace(analysis, card=card), EN)
+
+
 def test_the_users_choice_is_marked_as_such(analysis):
     html = present.answer(analysis, EN)
     assert "Asked as" in html
