@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from app import plots
-from app.present import percent, title, value_of
+from app.present import title, value_of
 from app.texts import Texts
 from medmamba.checkpoints import Card
 from medmamba.classifier import TRUSTED_ERROR, is_reliable
@@ -32,12 +32,12 @@ def page(models: Mapping[str, Card | MedMambaError], texts: Texts) -> str:
     )
 
 
-def estimate(entry: Any, metric: str) -> str:
+def estimate(entry: Any, metric: str, texts: Texts) -> str:
     """A figure with its 95 % interval in words; a dash where the card has none."""
     value = value_of(entry)
     if value is None:
         return "–"
-    write = (lambda v: f"{v:.3f}") if metric in AREAS else percent
+    write = (lambda v: texts.decimal(v, 3)) if metric in AREAS else texts.percent
     if entry.get("low") is None or entry.get("high") is None:
         return write(value)
     return f"{write(value)} ({write(entry['low']).removesuffix(' %')} – {write(entry['high'])})"
@@ -80,7 +80,7 @@ def _broken(name: str, error: MedMambaError, texts: Texts) -> str:
 
 def _task(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
     accuracy = value_of(metrics.get("accuracy"))
-    short = percent(accuracy) if accuracy is not None else ""
+    short = texts.percent(accuracy) if accuracy is not None else ""
     facts = "".join(
         f"<dt>{escape(texts(f'answer.card.{key}'))}</dt><dd>{escape(texts.term(words))}</dd>"
         for key, words in (("caveat", task.caveat), ("source", task.source), ("licence", task.licence))
@@ -98,7 +98,8 @@ def _measured(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
     if not task.classes or not metrics:
         return f'<p class="mm-note">{escape(texts("models.unmeasured"))}</p>'
     headline = "".join(
-        f"<div><dt>{escape(texts(f'models.{name}'))}</dt><dd>{escape(estimate(metrics.get(name), name))}</dd></div>"
+        f"<div><dt>{escape(texts(f'models.{name}'))}</dt>"
+        f"<dd>{escape(estimate(metrics.get(name), name, texts))}</dd></div>"
         for name in HEADLINE
     )
     labels = [texts.term(c.label) for c in task.classes]
@@ -106,7 +107,7 @@ def _measured(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
     by_class = metrics.get("classes", {})
     rows = "".join(
         f'<tr><th scope="row">{escape(label)}</th><td>{by_class.get(c.name, {}).get("support", "–")}</td>'
-        + "".join(f"<td>{escape(estimate(by_class.get(c.name, {}).get(name), name))}</td>" for name in BY_CLASS)
+        + "".join(f"<td>{escape(estimate(by_class.get(c.name, {}).get(name), name, texts))}</td>" for name in BY_CLASS)
         + "</tr>"
         for c, label in zip(task.classes, labels, strict=True)
     )
@@ -133,8 +134,8 @@ def _reliability(metrics: Mapping[str, Any], texts: Texts) -> str:
     head = "".join(f'<th scope="col">{escape(texts(f"models.{name}"))}</th>' for name in names)
     rows = "".join(
         f'<tr><th scope="row">{low * 100:.0f} – {high * 100:.0f} %</th><td>{row["pictures"]}</td>'
-        f"<td>{percent(row['confidence'])}</td>"
-        f"<td>{escape(estimate({'value': row['accuracy']} | row, 'accuracy'))}</td></tr>"
+        f"<td>{texts.percent(row['confidence'])}</td>"
+        f"<td>{escape(estimate({'value': row['accuracy']} | row, 'accuracy', texts))}</td></tr>"
         for low, high, row in plots.filled(bins)
     )
     label = texts("models.reliability")
@@ -151,14 +152,14 @@ def _held_back(metrics: Mapping[str, Any], texts: Texts) -> str:
     """That the page does not say "likely" for this question, where it does not."""
     if is_reliable(metrics) is not False:
         return ""
-    words = texts("models.heldBack", error=percent(metrics["ece"]["value"]), limit=percent(TRUSTED_ERROR))
+    words = texts("models.heldBack", error=texts.percent(metrics["ece"]["value"]), limit=texts.percent(TRUSTED_ERROR))
     return f'<p class="mm-callout">{escape(words)}</p>'
 
 
 def _bands(bands: Mapping[str, Any], texts: Texts) -> str:
     """How often each of the page's words was right on the test pictures."""
     rows = [
-        texts(f"models.band.{kind}", pictures=entry["pictures"], right=percent(entry["right"]))
+        texts(f"models.band.{kind}", pictures=entry["pictures"], right=texts.percent(entry["right"]))
         for kind, entry in bands.items()
         if kind != "uncertain" and "right" in entry
     ]
@@ -167,14 +168,16 @@ def _bands(bands: Mapping[str, Any], texts: Texts) -> str:
 
 def _router(card: Card, texts: Texts) -> str:
     accuracy = card.metrics.get("router", {}).get("modality_accuracy")
-    return texts("models.routerWords", share=estimate(accuracy, "accuracy")) if value_of(accuracy) is not None else ""
+    if value_of(accuracy) is None:
+        return ""
+    return texts("models.routerWords", share=estimate(accuracy, "accuracy", texts))
 
 
 def _training(card: Card, texts: Texts) -> str:
     shown, seconds = card.training.get("pictures"), card.training.get("seconds")
     if not shown or not seconds:
         return ""
-    return texts("models.trainingWords", shown=f"{shown:,}", hours=f"{seconds / 3600:.1f}")
+    return texts("models.trainingWords", shown=f"{shown:,}", hours=texts.decimal(seconds / 3600, 1))
 
 
 def _list(lines: tuple[str, ...]) -> str:

@@ -193,17 +193,17 @@ def _revealed(held: Quiz, position: int) -> dict[str, Any]:
 def _network(tutor: Tutor, token: str, position: int, texts: Texts) -> dict[str, Any]:
     said = tutor.opinion(token, position)
     words = [texts("learn.network.none")] if said.choice is None else []
-    if said.choice is not None and said.distance is not None:
+    if said.choice is not None and said.distance is not None and said.limit is not None:
         key = "learn.network.refused" if said.refused else "learn.network.accepted"
-        words.append(texts(key, distance=f"{said.distance:.2f}", limit=f"{said.limit:.2f}"))
+        words.append(texts(key, distance=texts.decimal(said.distance, 2), limit=texts.decimal(said.limit, 2)))
     if said.recognised is not None and not said.probabilities:
         modality, share = said.recognised
-        words.append(texts("learn.network.recognised", modality=texts.term(modality), percent=present.percent(share)))
+        words.append(texts("learn.network.recognised", modality=texts.term(modality), percent=texts.percent(share)))
     evidence = said.evidence and said.evidence | {"note": said.notes[texts.language]}
     return {
         "choice": said.choice,
         "probabilities": said.probabilities,
-        "percents": {name: present.percent(share) for name, share in said.probabilities.items()},
+        "percents": {name: texts.percent(share) for name, share in said.probabilities.items()},
         "refused": said.refused,
         "words": words,
         "evidence": evidence,

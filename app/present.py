@@ -20,15 +20,6 @@ from medmamba.tasks import Task
 RELIABLE = 0.8  # share of random tenths that the marked one must beat
 
 
-def percent(share: float) -> str:
-    """A probability to one decimal, never rounded to none or all."""
-    if 0 < share < 0.0005:
-        return "<0.1 %"
-    if 0.9995 <= share < 1:
-        return ">99.9 %"
-    return f"{share * 100:.1f} %"
-
-
 def answer(
     analysis: Analysis,
     texts: Texts,
@@ -108,8 +99,8 @@ def trust(score: DeletionScore, texts: Texts) -> str:
     """One line on how far a map can be relied on."""
     result = texts(
         "trust.result",
-        fall=f"{score.fall * 100:+.1f}".lstrip("+"),
-        random=f"{score.random_fall * 100:+.1f}".lstrip("+"),
+        fall=texts.decimal(score.fall * 100, 1),
+        random=texts.decimal(score.random_fall * 100, 1),
         beaten=f"{score.beaten * 100:.0f} %",
     )
     good = score.beaten >= RELIABLE and score.fall > 0
@@ -125,9 +116,11 @@ def _recognised(analysis: Analysis, texts: Texts) -> str:
         modality, probability = given.modalities[0]
         if given.chosen_by == "router":
             probability = dict(given.modalities)[task.modality]
-            certainty = f'<span class="mm-certainty">{texts("answer.certainty", percent=percent(probability))}</span>'
+            certainty = (
+                f'<span class="mm-certainty">{texts("answer.certainty", percent=texts.percent(probability))}</span>'
+            )
         else:
-            words = texts("answer.byUser", modality=texts.term(modality), percent=percent(probability))
+            words = texts("answer.byUser", modality=texts.term(modality), percent=texts.percent(probability))
             override = f'<p class="mm-note mm-override">{escape(words)}</p>'
     return (
         f'<header class="mm-recognised"><p class="mm-eyebrow">{escape(texts(eyebrow))}</p>'
@@ -155,7 +148,7 @@ def _tasks(analysis: Analysis, texts: Texts) -> str:
             question=texts.term(task.question),
         )
         mark = " selected" if analysis.answer.chosen_by == "user" and name == analysis.answer.task else ""
-        share = f" ({percent(chance[name])})" if name in chance else ""
+        share = f" ({texts.percent(chance[name])})" if name in chance else ""
         options.append(f'<option value="{escape(name)}"{mark}>{escape(words + share)}</option>')
     choice = f'<select data-ask="task">{"".join(options)}</select>'
     return f'<label class="mm-field">{escape(texts("answer.other"))}{choice}</label>'
@@ -176,9 +169,9 @@ def band_note(analysis: Analysis, texts: Texts) -> str:
     """What the words rest on, or why they are held back."""
     band, metrics = analysis.answer.band, analysis.card.metrics.get(analysis.answer.task, {})
     if band is None or not band.held_back:
-        return texts("answer.bandNote", share=percent(analysis.card.bands["likely"]))
+        return texts("answer.bandNote", share=texts.percent(analysis.card.bands["likely"]))
     error = value_of(metrics.get("ece")) or 0.0
-    return texts(f"answer.bandNote.{band.held_back}", error=percent(error), limit=percent(TRUSTED_ERROR))
+    return texts(f"answer.bandNote.{band.held_back}", error=texts.percent(error), limit=texts.percent(TRUSTED_ERROR))
 
 
 def _band(analysis: Analysis, texts: Texts) -> str:
@@ -196,11 +189,13 @@ def _bars(analysis: Analysis, texts: Texts, class_name: str | None) -> str:
     for score in sorted(analysis.answer.scores, key=lambda score: -score.probability):
         label = escape(texts.term(score.label))
         share = class_accuracy(analysis, score.name)
-        measured = f"<small>{escape(texts('answer.right', share=percent(share)))}</small>" if share is not None else ""
+        measured = (
+            f"<small>{escape(texts('answer.right', share=texts.percent(share)))}</small>" if share is not None else ""
+        )
         rows.append(
             f'<li><button type="button" data-class="{escape(score.name)}" aria-pressed="{_json(score.name == shown)}" '
             f'title="{escape(texts("answer.mapOf", label=texts.term(score.label)))}">'
-            f'<span class="mm-label">{label}</span><span class="mm-value">{percent(score.probability)}</span>'
+            f'<span class="mm-label">{label}</span><span class="mm-value">{texts.percent(score.probability)}</span>'
             f'<span class="mm-track"><span style="width:{score.probability * 100:.2f}%"></span></span>'
             f"{measured}</button></li>"
         )
@@ -228,7 +223,7 @@ def prediction_set_words(analysis: Analysis, texts: Texts) -> list[str]:
     lines = [texts("answer.set.classes", labels=labels, count=len(found.names), all=len(analysis.answer.scores))]
     if found.coverage is None:
         return [*lines, texts("answer.set.unmeasured")]
-    lines.append(texts("answer.set.coverage", **{name: percent(share) for name, share in found.coverage.items()}))
+    lines.append(texts("answer.set.coverage", **{name: texts.percent(share) for name, share in found.coverage.items()}))
     return [*lines, texts("answer.set.short")] if found.falls_short else lines
 
 
@@ -276,8 +271,8 @@ def _refusal(analysis: Analysis, texts: Texts) -> str:
     words = texts(
         "answer.refused.text",
         modality=texts.term(analysis.task.modality),
-        score=f"{novelty.score:.2f}",
-        limit=f"{novelty.threshold:.2f}",
+        score=texts.decimal(novelty.score, 2),
+        limit=texts.decimal(novelty.threshold, 2),
     )
     return (
         f'<section class="mm-callout mm-refusal" role="status"><h3>{escape(texts("answer.refused.title"))}</h3>'
@@ -333,8 +328,8 @@ def _card(analysis: Analysis, texts: Texts) -> str:
 def task_figures(metrics: dict[str, Any], texts: Texts) -> str:
     """A task's main test figures in one line."""
     accuracy, auc = value_of(metrics.get("accuracy")), value_of(metrics.get("auc"))
-    figures = [] if accuracy is None else [texts("metric.accuracy", value=percent(accuracy))]
-    figures += [] if auc is None else [texts("metric.auc", value=f"{auc:.3f}")]
+    figures = [] if accuracy is None else [texts("metric.accuracy", value=texts.percent(accuracy))]
+    figures += [] if auc is None else [texts("metric.auc", value=texts.decimal(auc, 3))]
     return ", ".join(figures)
 
 

@@ -120,7 +120,7 @@ class _Page:
         self.write(present.title(texts.term(analysis.task.modality)), 14, "bold")
         self.write(texts.term(analysis.task.question), 10)
         if answer.modalities:
-            share = present.percent(dict(answer.modalities)[analysis.task.modality])
+            share = self.texts.percent(dict(answer.modalities)[analysis.task.modality])
             self.write(texts(f"report.by.{answer.chosen_by}", percent=share), colour=QUIET)
         if answer.novelty is not None and answer.novelty.refused:
             self.write(texts("answer.refused.shown"), 10, "bold", "#8a4b00")
@@ -138,7 +138,7 @@ class _Page:
         axes.barh([0, 0], [1, share], color=[RAIL, BAR])
         axes.set_axis_off()
         right: dict[str, Any] = {"fontsize": 9, "va": "top", "ha": "right", "color": INK, "parse_math": False}
-        self.figure.text(1 - MARGIN, self.at, present.percent(share), **right)
+        self.figure.text(1 - MARGIN, self.at, self.texts.percent(share), **right)
         self.write(label, width=62)
 
     def settings(self, analysis: Analysis, map_: EvidenceMap | None, look: Look) -> None:

@@ -29,6 +29,18 @@ class Texts:
     def __call__(self, key: str, **values: Any) -> str:
         return self._texts[key].format(**values)
 
+    def decimal(self, value: float, digits: int) -> str:
+        """A number as this language writes it. CSV and JSON keep their points."""
+        return f"{value:.{digits}f}".replace(".", self("number.decimal"))
+
+    def percent(self, share: float) -> str:
+        """A probability to one decimal, never rounded to none or all."""
+        if 0 < share < 0.0005:
+            return f"<{self.decimal(0.1, 1)} %"
+        if 0.9995 <= share < 1:
+            return f">{self.decimal(99.9, 1)} %"
+        return f"{self.decimal(share * 100, 1)} %"
+
     def all(self) -> dict[str, str]:
         """Every text of the page by its key, for its scripts."""
         return {key: text for key, text in self._texts.items() if not key.startswith(("term:", "say:"))}

@@ -25,8 +25,8 @@ def test_figures_come_with_their_intervals(service):
     accuracy = card.metrics["kidney-ct"]["accuracy"]
     expected = f"{accuracy['value'] * 100:.1f} % ({accuracy['low'] * 100:.1f} – {accuracy['high'] * 100:.1f} %)"
     assert expected in facts.page({"generalist": card}, EN)
-    assert facts.estimate(None, "auc") == "–"
-    assert facts.estimate({"value": 0.5, "low": None, "high": None}, "auc") == "0.500"
+    assert facts.estimate(None, "auc", EN) == "–"
+    assert facts.estimate({"value": 0.5, "low": None, "high": None}, "auc", EN) == "0.500"
 
 
 def test_a_task_without_classes_has_no_figures(service):

@@ -31,6 +31,20 @@ def test_the_best_language_for_a_browser(code, language):
     assert texts_for(code).language == language
 
 
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.5, "50.0 %"), (0.0004, "<0.1 %"), (0.9996, ">99.9 %"), (0.9994, "99.9 %"), (1.0, "100.0 %"), (0.0, "0.0 %")],
+)
+def test_probabilities_are_never_rounded_to_none_or_all(share, words):
+    assert texts_for("en").percent(share) == words
+
+
+@pytest.mark.parametrize(("code", "words"), [("en", ("0.25", "<0.1 %")), ("de", ("0,25", "<0,1 %"))])
+def test_numbers_have_the_languages_decimal_mark(code, words):
+    texts = texts_for(code)
+    assert (texts.decimal(0.25, 2), texts.percent(0.0001)) == words
+
+
 @pytest.mark.parametrize("language", FOREIGN)
 def test_questions_and_caveats_of_the_shipped_cards_are_translated(language):
     cards = [card for card in list_checkpoints().values() if isinstance(card, Card)]
