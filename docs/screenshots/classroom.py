@@ -1,4 +1,4 @@
-"""Makes the screenshots of teaching: ``python docs/screenshots/classroom.py ADDRESS [DECK.zip]``.
+"""Makes the screenshots of teaching: ``python -m docs.screenshots.classroom ADDRESS [DECK.zip]``.
 
 A teacher opens a room on the page running at ADDRESS, two phones join, and made-up students answer at random, better
 than chance; they stand for no real class. Without a deck it is one of a single case, the healthy retina that

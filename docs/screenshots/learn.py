@@ -1,4 +1,4 @@
-"""Makes the Learn tab's screenshots: ``python docs/screenshots/learn.py ADDRESS`` with the page running at ADDRESS.
+"""Makes the Learn tab's screenshots: ``python -m docs.screenshots.learn ADDRESS`` with the page running at ADDRESS.
 
 Needs Playwright and Chromium (``CHROMIUM``, else /usr/bin/chromium). Shows the shipped lessons alone.
 """
