@@ -177,7 +177,7 @@ def _training(card: Card, texts: Texts) -> str:
     shown, seconds = card.training.get("pictures"), card.training.get("seconds")
     if not shown or not seconds:
         return ""
-    return texts("models.trainingWords", shown=f"{shown:,}", hours=texts.decimal(seconds / 3600, 1))
+    return texts("models.trainingWords", shown=texts.decimal(shown, 0), hours=texts.decimal(seconds / 3600, 1))
 
 
 def _list(lines: tuple[str, ...]) -> str:

@@ -242,7 +242,7 @@ def _prevalence(analysis: Analysis, texts: Texts) -> str:
         for score in sorted(offered, key=lambda score: -score.probability)
     )
     return (
-        f'<details class="mm-details mm-prevalence" data-part="prevalence">'
+        f'<details class="mm-details mm-prevalence" data-part="prevalence" data-task="{escape(analysis.answer.task)}">'
         f"<summary>{escape(texts('answer.prevalence'))}</summary>"
         f'<p class="mm-note">{escape(texts("answer.prevalence.why"))}</p>'
         f'<label class="mm-field">{escape(texts("answer.prevalence.class"))}'

@@ -30,8 +30,9 @@ class Texts:
         return self._texts[key].format(**values)
 
     def decimal(self, value: float, digits: int) -> str:
-        """A number as this language writes it. CSV and JSON keep their points."""
-        return f"{value:.{digits}f}".replace(".", self("number.decimal"))
+        """A number as this language writes it, its thousands apart. CSV and JSON keep their points."""
+        marks = ",." if self("number.decimal") == "," else ".,"
+        return f"{value:,.{digits}f}".translate(str.maketrans(".,", marks))
 
     def percent(self, share: float) -> str:
         """A probability to one decimal, never rounded to none or all."""

@@ -29,7 +29,7 @@ from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
 from medmamba.run_folder import read_best
 from medmamba.tasks import OutputLayout, Task
-from medmamba.train import TrainConfig, layout_of, phases, read_tasks
+from medmamba.train import TrainConfig, class_shares, layout_of, phases, read_tasks
 from medmamba.variants import build, config_of
 
 TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most
@@ -123,14 +123,13 @@ def priors(config: dict[str, str], labels: dict[Task, np.ndarray]) -> dict[str, 
     config: the run's settings, as ``best.pt`` has them; they say whether classes are taken to be as frequent as among
     the training pictures or as they were drawn from them. labels: (n,) of the training pictures.
     """
-    is_natural = config.get("priors", "drawn") == "natural"
-    power = 1.0 if is_natural else float(config.get("balance", TrainConfig.balance))
+    is_natural = config.get("priors", TrainConfig.priors) == "natural"
+    balance = 1.0 if is_natural else float(config.get("balance", TrainConfig.balance))
     found = {}
     for task in (task for task in labels if task.classes):
-        counts = np.bincount(labels[task], minlength=len(task.classes)).astype(float)
-        shares = np.where(counts > 0, counts**power, 0.0)
-        rounded = (shares / shares.sum()).round(4).tolist()
-        found[task.name] = dict(zip(task.class_names, rounded, strict=True))
+        counts = torch.from_numpy(np.bincount(labels[task], minlength=len(task.classes)))
+        shares = class_shares(counts, balance).numpy().round(4).tolist()
+        found[task.name] = dict(zip(task.class_names, shares, strict=True))
     return found
 
 

@@ -317,6 +317,12 @@ class Objective:
         return loss
 
 
+def class_shares(counts: Tensor, balance: float) -> Tensor:
+    """Shares of classes with ``counts`` (classes,) of pictures among those drawn from a task; see ``TrainConfig``."""
+    powers = torch.where(counts > 0, counts.double() ** balance, 0.0)
+    return powers / powers.sum()
+
+
 class _Pool:
     """All training pictures, drawn at random with the shares of tasks and classes evened out."""
 
@@ -355,9 +361,9 @@ class _Pool:
         for number in range(len(self.splits)):
             members = self.task == number
             classes, counts = self.labels[members].unique(return_counts=True)
-            shares = counts.double() ** balance
+            shares = class_shares(counts, balance)
             share_of_task = members.sum().double() ** balance * emphasis.get(number, 1.0)
-            for label, share, count in zip(classes, shares / shares.sum(), counts, strict=True):
+            for label, share, count in zip(classes, shares, counts, strict=True):
                 weights[members & (self.labels == label)] = share_of_task * share / count
         return weights
 

@@ -31,7 +31,7 @@ export class Prevalence {
   }
 
   get key() {
-    return [...this.part.querySelectorAll("option")].map(({ value }) => value).sort().join(" ") + ` / ${this.option.value}`;
+    return `${this.part.dataset.task} ${this.option.value}`;
   }
 
   follow() {

@@ -45,6 +45,12 @@ def test_numbers_have_the_languages_decimal_mark(code, words):
     assert (texts.decimal(0.25, 2), texts.percent(0.0001)) == words
 
 
+@pytest.mark.parametrize(("code", "words"), [("en", ("662,064", "1,234.5")), ("de", ("662.064", "1.234,5"))])
+def test_thousands_are_not_taken_for_a_decimal_mark(code, words):
+    texts = texts_for(code)
+    assert (texts.decimal(662_064, 0), texts.decimal(1234.5, 1)) == words
+
+
 @pytest.mark.parametrize("language", FOREIGN)
 def test_questions_and_caveats_of_the_shipped_cards_are_translated(language):
     cards = [card for card in list_checkpoints().values() if isinstance(card, Card)]
