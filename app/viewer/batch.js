@@ -1,6 +1,7 @@
 // Many files: sends them a few at a time, fills a table, and writes it as CSV or JSON. Names never leave the browser.
 
 import { icon } from "./icons.js";
+import { percent } from "./numbers.js";
 import { save } from "./save.js";
 import { hold, unpack } from "./server.js";
 
@@ -207,7 +208,7 @@ export class Batch {
     Object.assign(picture, { src: row.thumbnail ?? "", alt: "", width: 44, height: 44 });
     const notes = [row.error, ...(row.warningWords ?? [])].filter(Boolean).join(" ");
     const cells = [row.number, row.thumbnail ? picture : "", row.name, row.modalityWords ?? "", row.refused ? "" : row.classWords ?? "",
-      row.refused ? "" : percent(row.probability), row.bandWords ?? (row.error ? "" : "…"), notes];
+      row.refused || row.probability == null ? "" : percent(row.probability, this.words), row.bandWords ?? (row.error ? "" : "…"), notes];
     line.append(...cells.map((cell, i) => {
       const element = document.createElement("td");
       element.append(cell);
@@ -236,14 +237,6 @@ export class Batch {
     const kept = rows.map(({ number, token, thumbnail, modalityWords, classWords, bandWords, warningWords, name, ...rest }) => ({ file: name, ...rest }));
     return JSON.stringify({ notice: this.words.strip, made: new Date().toISOString(), rows: kept }, null, 1);
   }
-}
-
-// A probability to one decimal, never rounded to none or all.
-function percent(share) {
-  if (share === null || share === undefined) return "";
-  if (share > 0 && share < 0.0005) return "<0.1 %";
-  if (share < 1 && share >= 0.9995) return ">99.9 %";
-  return `${(share * 100).toFixed(1)} %`;
 }
 
 async function isArchive(file) {

@@ -5,6 +5,11 @@ export function decimal(value, digits, words) {
   return value.toFixed(digits).replace(".", words["number.decimal"]);
 }
 
+// To so many significant figures; a whole number in full.
+export function significant(value, figures, words) {
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(figures))).replace(".", words["number.decimal"]);
+}
+
 // A probability as the server writes it: to one decimal, never rounded to none or all.
 export function percent(share, words) {
   if (share > 0 && share < 0.0005) return `<${decimal(0.1, 1, words)} %`;

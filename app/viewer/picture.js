@@ -25,14 +25,12 @@ export class Picture {
     return this.presets[0];
   }
 
-  // The value under a pixel of the full picture, as text; null outside.
+  // The value, or red, green and blue, under a pixel of the full picture; null outside.
   valueAt(x, y) {
     const column = Math.floor(x / this.reduction), row = Math.floor(y / this.reduction);
     if (column < 0 || row < 0 || column >= this.shownWidth || row >= this.shownHeight) return null;
     const i = row * this.shownWidth + column;
-    if (this.colour) return `RGB ${this.samples.slice(3 * i, 3 * i + 3).join(" ")}`;
-    const value = this.samples[i] * this.slope + this.intercept;
-    return `${Number.isInteger(value) ? value : Number(value.toPrecision(5))}${this.unit ? ` ${this.unit}` : ""}`;
+    return this.colour ? this.samples.slice(3 * i, 3 * i + 3) : this.samples[i] * this.slope + this.intercept;
   }
 
   // Draws the samples through a window on the picture's own canvas, unless they are there already.

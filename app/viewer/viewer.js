@@ -2,6 +2,7 @@
 
 import { icon } from "./icons.js";
 import { keyOf } from "./keys.js";
+import { significant } from "./numbers.js";
 import { COLORMAPS, gradient } from "./overlay.js";
 import { Pane } from "./pane.js";
 import { View } from "./view.js";
@@ -262,7 +263,7 @@ export class Viewer {
     }
     this.part("presets").innerHTML = picture.presets
       .map((preset, i) => {
-        const size = picture.unit ? ` <small>${round(preset.width)}/${round(preset.centre)}</small>` : "";
+        const size = picture.unit ? ` <small>${this.figure(preset.width)}/${this.figure(preset.centre)}</small>` : "";
         const words = this.text(`preset.${preset.name}`), title = i && i < 6 ? `${words} (${i})` : words;
         return `<button type="button" data-preset="${i}" title="${title}">${words}${size}</button>`;
       })
@@ -338,16 +339,22 @@ export class Viewer {
 
   readout(x, y, pane) {
     const { window: w } = this.look, zoom = this.view.scale(this.picture, ...this.paneSize);
-    const parts = [`${Math.round(zoom * 100)} %`, this.text("viewer.wl", { width: round(w.width), centre: round(w.centre) })];
+    const parts = [`${Math.round(zoom * 100)} %`, this.text("viewer.wl", { width: this.figure(w.width), centre: this.figure(w.centre) })];
     if (pane) {
       const point = this.view.toPicture(this.picture, pane.clientWidth, pane.clientHeight, x, y);
       const value = this.picture.valueAt(...point);
-      if (value !== null) parts.unshift(`${point.map(Math.floor).join(", ")}: ${value}`);
+      if (value !== null) parts.unshift(`${point.map(Math.floor).join(", ")}: ${this.sample(value)}`);
     }
     this.part("readout").textContent = parts.join("  ·  ");
   }
-}
 
-function round(value) {
-  return Math.abs(value) >= 10 ? Math.round(value) : Number(value.toPrecision(3));
+  // Of a window: nobody wants decimals of a hundred.
+  figure(value) {
+    return significant(Math.abs(value) >= 10 ? Math.round(value) : value, 3, this.texts);
+  }
+
+  sample(value) {
+    const { colour, unit } = this.picture;
+    return colour ? `RGB ${value.join(" ")}` : [significant(value, 5, this.texts), unit].filter(Boolean).join(" ");
+  }
 }

@@ -172,13 +172,17 @@ def test_many_files_fill_a_table_and_a_csv(page, png):
     assert rows[3]["error"]
 
 
-def test_a_refused_row_shows_no_probability(page):
+@pytest.mark.parametrize(("locale", "probability"), [("en-US", "90.0 %"), ("de-AT", "90,0 %")])
+def test_a_row_shows_a_probability_unless_it_is_refused_or_waits(visit, locale, probability):
     row = {"number": 1, "name": "a", "modalityWords": "CT", "classWords": "Cyst", "probability": 0.9, "bandWords": "No"}
     script = """async (row) => {
       const {Batch} = await import(new URL("viewer/batch.js", document.baseURI));
-      return [false, true].map((refused) => Batch.prototype.line({...row, refused}).textContent);
+      const {texts} = await import(new URL("viewer/server.js", document.baseURI));
+      const words = await texts(navigator.language);
+      return [{}, {refused: true}, {probability: undefined}]
+        .map((change) => Batch.prototype.line.call({words}, {...row, ...change}).textContent);
     }"""
-    assert page.evaluate(script, row) == ["1aCTCyst90.0 %No", "1aCTNo"]
+    assert visit(locale=locale).evaluate(script, row) == [f"1aCTCyst{probability}No", "1aCTNo", "1aCTCystNo"]
 
 
 def test_a_batch_can_be_cancelled(page, png):

@@ -2,8 +2,10 @@
 
 import io
 import itertools
+import re
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
@@ -68,6 +70,20 @@ def test_ct_presets_by_key_and_click(page, ct):
     page.get_by_role("button", name="Lung").click()
     assert "W 1500 L -600" in readout(page)
     assert page.locator("[data-preset='2']").get_attribute("aria-pressed") == "true"
+
+
+def test_values_and_windows_have_the_decimal_mark_of_the_language(visit):
+    picture = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    picture.RescaleSlope, picture.RescaleIntercept = "0.001", "-1.0234"
+    picture.WindowWidth, picture.WindowCenter = "1.5", "0.25"
+    buffer = io.BytesIO()
+    picture.save_as(buffer)
+    page = visit(locale="de-AT")
+    open_picture(page, buffer.getvalue())
+    page.locator(".mm-pane:visible").first.hover()
+    shown = readout(page)
+    assert re.search(r": -?0,\d{3,}", shown), shown
+    assert "." not in shown
 
 
 def test_orientation_letters_follow_turns_and_mirrors(page, ct):
