@@ -47,7 +47,7 @@ def _model(name: str, card: Card, texts: Texts, is_first: bool) -> str:
     facts = [
         ("for", escape(texts.term(card.intended_use))),
         ("notFor", _list(tuple(map(texts.term, card.not_for)))),
-        ("limits", _list(tuple(map(texts.term, card.limits)))),
+        ("limits", _list(tuple(map(texts.term, _limits(card))))),
         ("network", escape(_network(card, texts))),
         ("training", escape(_training(card, texts))),
         ("router", escape(_router(card, texts))),
@@ -63,6 +63,12 @@ def _model(name: str, card: Card, texts: Texts, is_first: bool) -> str:
         f'<p class="mm-summary">{escape(texts.say(card.summary))}</p><dl>{rows}</dl>'
         f"<h3>{escape(texts('models.tasks'))}</h3>{tasks}</details>"
     )
+
+
+def _limits(card: Card) -> tuple[str, ...]:
+    """A card's limits less the caveats that the page shows with their tasks."""
+    shown = {f"{task.name}: {task.caveat}" for task in card.layout.tasks}
+    return tuple(limit for limit in card.limits if limit not in shown)
 
 
 def _network(card: Card, texts: Texts) -> str:

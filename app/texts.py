@@ -13,6 +13,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "i18n"
 DEFAULT = "en"
+DECIMAL = re.compile(r"-?\d+\.\d+")
 
 
 class Texts:
@@ -57,15 +58,20 @@ class Texts:
     def say(self, message: str) -> str:
         """A warning or an error's message in this language, where the file has it; else as it is.
 
-        What fills a message keeps its order and is itself said in this language, or looked up as a term: a case's
-        fault and an object's kind are, a number is not.
+        What fills a message keeps its order and is itself said in this language, or looked up as a term, as a case's
+        fault and an object's kind are; a number gets this language's decimal mark.
         """
         if message in self._said:
             return self._said[message]
         for pattern, text in self._filled:
             if found := pattern.fullmatch(message):
-                return text.format(*(self.term(self.say(part)) for part in found.groups()))
+                return text.format(*map(self._filling, found.groups()))
         return message
+
+    def _filling(self, part: str) -> str:
+        if DECIMAL.fullmatch(part):
+            return part.replace(".", self("number.decimal"))
+        return self.term(self.say(part))
 
 
 def _pattern(message: str) -> re.Pattern[str]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from medmamba import calibrate, catalogue, checkpoints, conformal, evaluate, novelty
+from medmamba import calibrate, card_words, catalogue, checkpoints, conformal, evaluate, novelty
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER
 from medmamba.data import Split, load_split
@@ -33,27 +33,6 @@ from medmamba.train import TrainConfig, class_shares, layout_of, phases, read_ta
 from medmamba.variants import build, config_of
 
 TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most
-LICENCE = (
-    "CC BY-NC-SA 4.0, since the strictest terms of the training data are non-commercial and share-alike. For research "
-    "and education; not a medical device."
-)
-INTENDED_USE = (
-    "Teaching and research: to see how a small network reads pictures of these kinds, where it looks, how "
-    "sure it is, and where it fails."
-)
-NOT_FOR = (
-    "Diagnosis, triage, screening or any other decision about a patient: it is not a medical device.",
-    "Pictures of other kinds than those listed, and conditions that are not among a task's classes.",
-    "Commercial use, which the terms of the training data exclude.",
-)
-LIMITS = (
-    "Test pictures come from the same sources as the training pictures; expect lower figures elsewhere.",
-    "The pictures carry no patient numbers, so that the intervals are too narrow where one patient gave several.",
-    "The pictures carry no age, sex or skin tone, so that differences between such groups could not be measured.",
-    "The novelty score refuses some pictures of the known kinds, its figures say how many, and lets some of other "
-    "things pass. The rule that sets its strictness was replaced once after its refusals of test pictures and of other "
-    "things had been seen (docs/log.md).",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,17 +63,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     card = Card(
         name=arguments.out.name,
-        title=_title(model.config.family, best, layout),
+        title=card_words.title(model.config.family, best["config"]["variant"], layout),
         version=arguments.release,
         date=date.today().isoformat(),
         config=model.config,
         transform=Transform(size),
         layout=layout,
-        summary=_summary(model, layout, size),
-        intended_use=INTENDED_USE,
-        not_for=NOT_FOR,
-        limits=LIMITS + tuple(f"{task.name}: {task.caveat}" for task in tasks),
-        licence=LICENCE,
+        summary=card_words.summary(model, layout, size),
+        intended_use=card_words.INTENDED_USE,
+        not_for=card_words.NOT_FOR,
+        limits=card_words.LIMITS + tuple(f"{task.name}: {task.caveat}" for task in tasks),
+        licence=card_words.LICENCE,
         training=_training(best, arguments),
     )
     validation = {task.name: observe(model, card.transform, split) for task, split in splits("val")}
@@ -198,23 +177,6 @@ def _some(split: Split) -> Split:
     """At most ``TRAINING_PICTURES`` of a split, the same ones every time."""
     chosen = np.random.default_rng(0).permutation(len(split))[:TRAINING_PICTURES]
     return Split(split.squares[chosen], split.labels[chosen])
-
-
-def _title(family: str, best: dict[str, Any], layout: OutputLayout) -> str:
-    variant = best["config"]["variant"].removeprefix(family.lower())
-    return f"{family}-{variant} {'generalist' if layout.routed else layout.tasks[0].name}"
-
-
-def _summary(model: Network, layout: OutputLayout, size: int) -> str:
-    millions = sum(p.numel() for p in model.parameters()) / 1e6
-    questions = [task for task in layout.tasks if task.classes]
-    network = f"A network of {millions:.1f} million parameters, trained on real pictures of {size} x {size} pixels"
-    if not layout.routed:
-        return f"{network}, that answers one question: {questions[0].question}"
-    modalities = {task.modality for task in layout.tasks}
-    return (
-        f"{network}, that recognises {len(modalities)} modalities and answers {len(questions)} questions within them."
-    )
 
 
 def _training(best: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:

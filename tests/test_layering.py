@@ -41,7 +41,7 @@ medmamba.conformal medmamba.protocols
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.corruptions medmamba.receptive_field medmamba.timing
 medmamba.runtimes
-medmamba.augment medmamba.checkpoints medmamba.data medmamba.data_sets medmamba.paired
+medmamba.augment medmamba.card_words medmamba.checkpoints medmamba.data medmamba.data_sets medmamba.paired
 medmamba.downloads medmamba.hub medmamba.official
 medmamba.prepare medmamba.registry
 medmamba.catalogue medmamba.classifier medmamba.deck

@@ -11,8 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
-    *("archive", "bundle", "checkpoints", "classifier", "deck", "deck_build", "network", "official", "resnet"),
-    *("saliency", "tasks", "variants"),
+    *("archive", "bundle", "card_words", "checkpoints", "classifier", "deck", "deck_build", "network", "official"),
+    *("resnet", "saliency", "tasks", "variants"),
 )
 FOR_THE_TERMINAL = (
     *(
@@ -111,8 +111,9 @@ class Module:
 
 
 def is_sentence(text: str) -> bool:
-    """Whether a string is a message: begins with a capital, has several words, ends with a full stop."""
-    return text[:1].isupper() and " " in text and text.endswith(".")
+    """Whether a string is a message: begins with a capital, has several words, ends with a full stop or with what
+    fills it after a colon."""
+    return text[:1].isupper() and " " in text and text.endswith((".", ": {}"))
 
 
 def collect() -> tuple[dict[str, str], dict[str, str]]:

@@ -1,8 +1,10 @@
 import json
 import re
+from html import escape
 
 import pytest
 
+from app import facts
 from app.texts import FOLDER, languages, read, texts_for
 from medmamba.checkpoints import Card, list_checkpoints
 from tests.app.messages import Module, collect
@@ -57,6 +59,24 @@ def test_questions_and_caveats_of_the_shipped_cards_are_translated(language):
     sentences = {text for card in cards for task in card.layout.tasks for text in (task.question, task.caveat) if text}
     assert len(sentences) > 20
     assert {text for text in sentences if texts_for(language).term(text) == text} == set()
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+@pytest.mark.parametrize("name", ["generalist", "pneumoniamnist"])
+def test_model_facts_of_the_shipped_cards_are_translated(language, name):
+    card = list_checkpoints()[name]
+    english, other = (facts.page({name: card}, texts_for(code)) for code in ("en", language))
+    sentences = {card.summary, card.intended_use, card.licence, *card.not_for, *card.limits[:4]}
+    assert all(escape(sentence) in english and escape(sentence) not in other for sentence in sentences)
+    assert "14,5 Millionen Parametern" in other or language != "de"
+
+
+def test_caveats_stand_with_their_tasks_alone():
+    card = list_checkpoints()["generalist"]
+    page = facts.page({"generalist": card}, texts_for("en"))
+    caveats = [escape(task.caveat) for task in card.layout.tasks if task.caveat]
+    assert len(caveats) > 10
+    assert {page.count(caveat) for caveat in caveats} == {1}
 
 
 def test_terms_of_a_card_are_translated_where_known():
