@@ -28,8 +28,9 @@ from medmamba.network import Network
 from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
 from medmamba.run_folder import read_best
+from medmamba.sampling import class_shares
 from medmamba.tasks import OutputLayout, Task
-from medmamba.train import TrainConfig, class_shares, layout_of, phases, read_tasks
+from medmamba.train import TrainConfig, layout_of, phases, read_tasks
 from medmamba.variants import build, config_of
 
 TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most

@@ -1,17 +1,14 @@
 """Train one network on several tasks and a router together, on CPU or GPU, to be stopped and resumed at any moment.
 
-Every batch mixes tasks. A picture's loss is the cross-entropy among its own task's classes, if it has any, plus that of
-the router. Tasks are drawn in proportion to a power of their size, and classes within a task likewise, so that small
-ones are seen often without drowning the rest.
-
-A run is a folder, see ``run_folder``. Under ``torchrun`` several processes share each batch, see ``distributed``.
+Every batch mixes tasks, see ``sampling``; the loss is that of ``objective``. A run is a folder, see ``run_folder``.
+Under ``torchrun`` several processes share each batch, see ``distributed``.
 """
 
 import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -29,8 +26,10 @@ from medmamba.data import Split, load_split
 from medmamba.distributed import Team
 from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.network import Network
+from medmamba.objective import Objective
 from medmamba.preprocess import Transform
 from medmamba.run_folder import RunFolder
+from medmamba.sampling import Pool, emphasis
 from medmamba.tasks import OutputLayout, Task
 from medmamba.variants import build, config_of
 
@@ -127,6 +126,8 @@ def train(config: TrainConfig) -> Path:
 
 
 def _train(config: TrainConfig, team: Team) -> None:
+    if config.priors not in PRIORS:
+        raise RequestError(f"There is no setting {config.priors!r} of --priors; there are: {', '.join(PRIORS)}.")
     torch.manual_seed(config.seed)
     tasks = read_tasks(config.tasks)
     layout = layout_of(tasks)
@@ -154,8 +155,10 @@ def _train(config: TrainConfig, team: Team) -> None:
 
     network = team.join(model)
     augment, transform = _changes(config, tasks), Transform(config.size)
-    objective = Objective(layout, config, pool.drawn_above_natural(config))
-    batches = pool.batches(config, random)
+    shift = pool.drawn_above_natural(config.balance) if config.priors == "natural" else None
+    objective = Objective(layout, config.label_smoothing, config.router_weight, shift)
+    factors = emphasis(config.emphasis, [task.name for task in tasks])
+    batches = pool.batches(config.batch, config.balance, factors, random)
     last_save, losses = time.monotonic(), []
     bar = tqdm(total=config.pictures, initial=run.pictures, unit="pictures", smoothing=0.05, disable=not team.leads)
     with bar:
@@ -188,36 +191,16 @@ def _train(config: TrainConfig, team: Team) -> None:
                 last_save = time.monotonic()
 
 
-def _pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> tuple["_Pool", list[Split]]:
+def _pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> tuple[Pool, list[Split]]:
     """The training pictures, and those for validation task by task; squared once, and kept in the run's folder."""
     cache = config.out / "squares"
     cache.mkdir(parents=True, exist_ok=True)
     side = round(config.size * MARGIN) if config.augment == "recipe" else config.size
-    pool = _Pool(tasks, [load_split(config.data, task, "train", side, cache) for task in tasks])
+    pool = Pool(tasks, [load_split(config.data, task, "train", side, cache) for task in tasks])
     validation = [load_split(config.data, task, "val", config.size, cache) for task in tasks]
     if not any(len(split) for split in validation):
         raise DataError("The recipe's tasks have no validation pictures in the data folder, so no weights are best.")
     return pool, validation
-
-
-def _emphasis(text: str, names: list[str]) -> dict[int, float]:
-    """Task number -> factor, of ``"name=factor,name=factor"``.
-
-    Raises:
-        DataError: a name is none of the tasks', or a factor is no positive number.
-    """
-    factors = {}
-    for entry in filter(None, text.split(",")):
-        name, _, factor = entry.partition("=")
-        try:
-            factors[names.index(name)] = float(factor)
-        except ValueError:
-            raise DataError(
-                f"--emphasis wants task=factor with a task of the recipe; this is not one: {entry}."
-            ) from None
-        if not 0 < factors[names.index(name)] < math.inf:
-            raise DataError(f"--emphasis wants positive factors; not this: {entry}.")
-    return factors
 
 
 def _changes(config: TrainConfig, tasks: tuple[Task, ...]) -> Callable[..., Tensor]:
@@ -276,105 +259,6 @@ def set_norms(model: nn.Module, config: TrainConfig) -> None:
     for module in model.modules():
         if config.norms == "frozen" and isinstance(module, nn.BatchNorm2d):
             module.eval()
-
-
-class Objective:
-    """Cross-entropy among the outputs of each picture's own task, with label smoothing, plus that of the router.
-
-    drawn_above_natural: for each task (classes,), by what factor a class is drawn more often than its share of the
-    pictures would have it, as a logarithm. The loss adds it to the logits, so that they need not learn it: without it,
-    they are for classes as frequent as they are among the training pictures (logit adjustment, Menon et al. 2021).
-    """
-
-    def __init__(
-        self, layout: OutputLayout, config: TrainConfig, drawn_above_natural: list[Tensor] | None = None
-    ) -> None:
-        self.layout, self.smoothing, self.router_weight = layout, config.label_smoothing, config.router_weight
-        self.own = torch.zeros(len(layout.tasks), layout.num_outputs, dtype=torch.bool)
-        self.shift = torch.zeros(len(layout.tasks), layout.num_outputs)
-        for number, task in enumerate(layout.tasks):
-            self.own[number, layout.outputs(task.name)] = True
-            if drawn_above_natural:
-                self.shift[number, layout.outputs(task.name)] = drawn_above_natural[number]
-        self.first = torch.tensor([layout.outputs(task.name).start for task in layout.tasks])
-        self.routes = torch.tensor([layout.route(task.name) for task in layout.tasks] if layout.routed else [])
-
-    def __call__(self, logits: Tensor, labels: Tensor, task: Tensor) -> Tensor:
-        """Mean loss of logits (batch, outputs); labels (batch,) count within the task (batch,), or are UNLABELLED."""
-        labelled = labels >= 0
-        loss = logits.new_zeros(())
-        if labelled.any():
-            own = self.own.to(logits.device)[task[labelled]]
-            shifted = logits[labelled] + self.shift.to(logits.device)[task[labelled]]
-            log_p = shifted.masked_fill(~own, -torch.inf).log_softmax(1)
-            target = (self.first.to(logits.device)[task[labelled]] + labels[labelled])[:, None]
-            uniform = log_p.masked_fill(~own, 0).sum(1) / own.sum(1)
-            per_picture = (1 - self.smoothing) * log_p.gather(1, target)[:, 0] + self.smoothing * uniform
-            loss = -per_picture.sum() / len(labels)
-        if self.layout.routed:
-            routes = self.routes.to(logits.device)[task]
-            loss = loss + self.router_weight * nn.functional.cross_entropy(logits[:, self.layout.router], routes)
-        return loss
-
-
-def class_shares(counts: Tensor, balance: float) -> Tensor:
-    """Shares of classes with ``counts`` (classes,) of pictures among those drawn from a task; see ``TrainConfig``."""
-    powers = torch.where(counts > 0, counts.double() ** balance, 0.0)
-    return powers / powers.sum()
-
-
-class _Pool:
-    """All training pictures, drawn at random with the shares of tasks and classes evened out."""
-
-    def __init__(self, tasks: tuple[Task, ...], splits: list[Split]) -> None:
-        self.tasks = tasks
-        self.splits = [torch.from_numpy(split.squares) for split in splits]
-        self.labels = torch.from_numpy(np.concatenate([split.labels for split in splits]))
-        self.task = torch.cat([torch.full((len(split),), number) for number, split in enumerate(splits)])
-        self.index = torch.cat([torch.arange(len(split)) for split in splits])
-        if not len(self.labels):
-            raise DataError("The recipe's tasks have no training pictures in the data folder.")
-
-    def drawn_above_natural(self, config: TrainConfig) -> list[Tensor]:
-        """For each task (classes,): log of how often a class is drawn, over how often by its share among the pictures.
-
-        All 0 where the priors are to be those drawn.
-
-        Raises:
-            RequestError: there is no such setting of priors.
-        """
-        if config.priors not in PRIORS:
-            raise RequestError(f"There is no setting {config.priors!r} of --priors; there are: {', '.join(PRIORS)}.")
-        weights = self._weights(config.balance if config.priors == "natural" else 1.0, {})
-        shifts = []
-        for number, task in enumerate(self.tasks):
-            members = self.task == number
-            shift = torch.zeros(len(task.classes))
-            for label in self.labels[members & (self.labels >= 0)].unique():
-                of_class = weights[members & (self.labels == label)][0]
-                shift[label] = (of_class / weights[members].mean()).log()
-            shifts.append(shift)
-        return shifts
-
-    def _weights(self, balance: float, emphasis: dict[int, float]) -> Tensor:
-        weights = torch.zeros(len(self.labels), dtype=torch.float64)
-        for number in range(len(self.splits)):
-            members = self.task == number
-            classes, counts = self.labels[members].unique(return_counts=True)
-            shares = class_shares(counts, balance)
-            share_of_task = members.sum().double() ** balance * emphasis.get(number, 1.0)
-            for label, share, count in zip(classes, shares, counts, strict=True):
-                weights[members & (self.labels == label)] = share_of_task * share / count
-        return weights
-
-    def batches(self, config: TrainConfig, random: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Endless batches: pictures (batch, 3, H, W) in [0, 1], labels (batch,), task numbers (batch,)."""
-        weights = self._weights(config.balance, _emphasis(config.emphasis, [task.name for task in self.tasks]))
-        while True:
-            drawn = torch.multinomial(weights, config.batch, replacement=True, generator=random)
-            tasks = self.task[drawn]
-            squares = torch.stack([self.splits[t][i] for t, i in zip(tasks, self.index[drawn], strict=True)])
-            yield squares.permute(0, 3, 1, 2).float() / 255, self.labels[drawn], tasks
 
 
 @torch.inference_mode()

@@ -1,13 +1,11 @@
-"""Training: known losses, fair batches, and a run that learns and survives being killed."""
+"""Training: a run that learns, starts from others and survives being killed."""
 
 import csv
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
 from medmamba import checkpoints, protocols
 from medmamba import model as model_module
@@ -15,10 +13,11 @@ from medmamba import train as train_module
 from medmamba.data import UNLABELLED, Split
 from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.model import MedMamba
+from medmamba.objective import Objective
 from medmamba.preprocess import Transform
 from medmamba.run_folder import RunFolder
 from medmamba.tasks import OutputLayout
-from medmamba.train import Objective, TrainConfig, layout_of, predict, read_tasks, train, validate
+from medmamba.train import TrainConfig, layout_of, predict, read_tasks, train, validate
 from tests.conftest import make_recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -90,6 +89,20 @@ def test_a_protocol_trains(run, name):
 def test_a_network_that_there_is_not(run):
     with pytest.raises(RequestError, match=r"no network 'resnet17'; there are: .*T, S, B.*resnet18"):
         run(variant="resnet17")
+
+
+def test_priors_that_there_are_not(run):
+    with pytest.raises(RequestError, match="no setting 'guessed' of --priors; there are: drawn, natural"):
+        run(priors="guessed")
+
+
+def test_natural_priors_reach_the_loss(run, monkeypatch):
+    shifts, start = [], Objective.__init__
+    monkeypatch.setattr(Objective, "__init__", lambda self, *given: (shifts.append(given[3]), start(self, *given))[1])
+    run("drawn", pictures=16)
+    run("natural", pictures=16, priors="natural")
+    assert shifts[0] is None
+    assert [len(shift) for shift in shifts[1]] == [2, 2]
 
 
 def test_a_row_of_metrics_for_every_validation(run):
@@ -282,55 +295,6 @@ def test_one_task_needs_no_router(tasks):
     assert layout_of(tasks).routed == ("skin", "chest", "retina")
 
 
-# skin 0:3, chest 3:5, moles 5:7, router 7:10; retina has no classes
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_loss_of_a_network_that_knows_nothing(tasks, smoothing):
-    objective = Objective(OutputLayout.generalist(tasks), replace(CONFIG, label_smoothing=smoothing))
-    labels, task = torch.tensor([2, 1, UNLABELLED]), torch.tensor([0, 1, 2])
-    loss = objective(torch.zeros(3, 10), labels, task)
-    assert loss.item() == pytest.approx((math.log(3) + math.log(2)) / 3 + 0.5 * math.log(3))
-
-
-def test_the_loss_is_cross_entropy_within_the_task_and_over_the_routes(tasks):
-    objective = Objective(OutputLayout.generalist(tasks), replace(CONFIG, label_smoothing=0.2, router_weight=0.7))
-    logits = torch.randn(4, 10)
-    own = [(slice(0, 3), 1), (slice(3, 5), 0), None, (slice(5, 7), 1)]
-    want = sum(
-        F.cross_entropy(logits[i, place], torch.tensor(label), label_smoothing=0.2)
-        for i, (place, label) in ((i, entry) for i, entry in enumerate(own) if entry)
-    )
-    routes = torch.tensor([0, 1, 2, 0])  # moles go the way of skin
-    want = want / 4 + 0.7 * F.cross_entropy(logits[:, 7:], routes)
-    got = objective(logits, torch.tensor([1, 0, UNLABELLED, 1]), torch.tensor([0, 1, 2, 3]))
-    assert got.item() == pytest.approx(want.item())
-
-
-def test_other_tasks_outputs_get_no_gradient(tasks):
-    objective = Objective(OutputLayout.generalist(tasks), CONFIG)
-    logits = torch.randn(2, 10, requires_grad=True)
-    objective(logits, torch.tensor([0, 1]), torch.tensor([0, 1])).backward()
-    reached = logits.grad != 0
-    assert reached[0].tolist() == [True] * 3 + [False] * 4 + [True] * 3
-    assert reached[1].tolist() == [False] * 3 + [True] * 2 + [False] * 2 + [True] * 3
-
-
-def test_a_batch_without_labels_teaches_the_router_alone(tasks):
-    objective = Objective(OutputLayout.generalist(tasks), CONFIG)
-    logits = torch.randn(2, 10, requires_grad=True)
-    objective(logits, torch.tensor([UNLABELLED, UNLABELLED]), torch.tensor([2, 2])).backward()
-    assert logits.grad[:, :7].eq(0).all()
-    assert logits.grad[:, 7:].ne(0).all()
-
-
-def test_a_single_task_has_the_plain_loss(tasks):
-    objective = Objective(layout_of(tasks[:1]), replace(CONFIG, label_smoothing=0.0))
-    logits, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 2, 0])
-    got = objective(logits, labels, torch.zeros(5, dtype=torch.long))
-    assert got.item() == pytest.approx(F.cross_entropy(logits, labels).item())
-
-
 def test_the_learning_rate_warms_up_and_comes_down():
     config = replace(CONFIG, pictures=1100, warm_up=100, batch=10, learning_rate=1.0)
     rates = [train_module._learning_rate(config, pictures) for pictures in range(0, 1101, 10)]
@@ -352,76 +316,6 @@ def test_the_average_forgets_the_first_steps_sooner():
     counts = [torch.tensor([3])]
     update(counts, [torch.tensor([4])], 10_000)
     assert counts[0].item() == 4
-
-
-@pytest.mark.parametrize(("balance", "shares"), [(0.0, [1 / 3] * 3), (1.0, [0.1, 0.2, 0.7]), (0.5, None)])
-def test_batches_mix_tasks_by_a_power_of_their_size(tasks, balance, shares):
-    sizes = (10, 20, 70)
-    shares = shares or [size**0.5 / sum(s**0.5 for s in sizes) for size in sizes]
-    splits = [Split(np.full((n, 4, 4, 3), i, np.uint8), np.zeros(n, np.int64)) for i, n in enumerate(sizes)]
-    pool = train_module._Pool(tasks[:3], splits)
-    batches = pool.batches(replace(CONFIG, batch=6000, balance=balance), torch.Generator().manual_seed(0))
-    pictures, labels, task = next(batches)
-    assert pictures.shape == (6000, 3, 4, 4)
-    assert torch.equal((pictures[:, 0, 0, 0] * 255).round().long(), task)
-    assert labels.eq(0).all()
-    assert [(task == i).float().mean().item() for i in range(3)] == pytest.approx(shares, abs=0.02)
-
-
-def test_emphasis_multiplies_the_shares_of_tasks(tasks):
-    splits = [Split(np.full((10, 4, 4, 3), i, np.uint8), np.zeros(10, np.int64)) for i in range(2)]
-    pool = train_module._Pool(tasks[:2], splits)
-    config = replace(CONFIG, batch=6000, emphasis=f"{tasks[1].name}=3")
-    task = next(pool.batches(config, torch.Generator().manual_seed(0)))[2]
-    assert task.float().mean().item() == pytest.approx(0.75, abs=0.02)
-
-
-@pytest.mark.parametrize("emphasis", ["nothing=2", "{0}", "{0}=much", "{0}=0", "{0}=-1", "{0}=inf", "{0}=nan"])
-def test_an_emphasis_that_makes_no_sense_is_refused(tasks, emphasis):
-    with pytest.raises(DataError, match="--emphasis wants"):
-        train_module._emphasis(emphasis.format(tasks[0].name), [task.name for task in tasks])
-
-
-def test_batches_mix_classes_within_a_task(tasks):
-    labels = np.array([0] * 90 + [1] * 10)
-    pool = train_module._Pool(tasks[1:2], [Split(np.zeros((100, 4, 4, 3), np.uint8), labels)])
-    batches = pool.batches(replace(CONFIG, batch=6000, balance=0.5), torch.Generator().manual_seed(0))
-    share = next(batches)[1].float().mean().item()
-    assert share == pytest.approx(10**0.5 / (10**0.5 + 90**0.5), abs=0.02)
-
-
-def test_natural_priors_leave_the_draw_out_of_the_logits(tasks):
-    """Of 90 and 10 pictures, drawn 3 to 1, a network that sees nothing does best to say 0.9 and 0.1."""
-    pool = train_module._Pool(tasks[1:2], [Split(np.zeros((100, 4, 4, 3), np.uint8), np.array([0] * 90 + [1] * 10))])
-    config = replace(CONFIG, balance=0.5, label_smoothing=0.0, priors="natural")
-    objective = Objective(layout_of(tasks[1:2]), config, pool.drawn_above_natural(config))
-    logits = torch.tensor([0.9, 0.1]).log().requires_grad_()
-    objective(logits.expand(4, 2), torch.tensor([0, 0, 0, 1]), torch.zeros(4, dtype=torch.long)).backward()
-    assert logits.grad.tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
-
-
-def test_drawn_priors_leave_the_loss_as_it_is(tasks):
-    pool = train_module._Pool(tasks[1:2], [Split(np.zeros((100, 4, 4, 3), np.uint8), np.array([0] * 90 + [1] * 10))])
-    assert [shift.tolist() for shift in pool.drawn_above_natural(replace(CONFIG, priors="drawn"))] == [[0.0, 0.0]]
-    with pytest.raises(RequestError, match="no setting 'guessed' of --priors; there are: drawn, natural"):
-        pool.drawn_above_natural(replace(CONFIG, priors="guessed"))
-
-
-def test_classes_and_tasks_without_pictures_have_no_priors(tasks):
-    splits = [
-        Split(np.zeros((10, 4, 4, 3), np.uint8), np.array([0] * 9 + [2])),
-        Split(np.zeros((0, 4, 4, 3), np.uint8), np.zeros(0, np.int64)),
-        Split(np.zeros((5, 4, 4, 3), np.uint8), np.full(5, UNLABELLED)),
-    ]
-    shifts = train_module._Pool(tasks[:3], splits).drawn_above_natural(replace(CONFIG, balance=0.0, priors="natural"))
-    assert shifts[0].exp().tolist() == pytest.approx([5 / 9, 1.0, 5.0])
-    assert [shift.tolist() for shift in shifts[1:]] == [[0.0, 0.0], []]
-
-
-def test_no_pictures_at_all_is_an_error(tasks):
-    empty = Split(np.zeros((0, 4, 4, 3), np.uint8), np.zeros(0, np.int64))
-    with pytest.raises(DataError, match="no training pictures"):
-        train_module._Pool(tasks[:2], [empty, empty])
 
 
 @pytest.mark.parametrize("training", [True, False])
