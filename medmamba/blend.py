@@ -19,7 +19,7 @@ from medmamba.data import load_split
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.preprocess import Transform
 from medmamba.run_folder import read_best
-from medmamba.train import layout_of, read_tasks, starting_point, validate
+from medmamba.train import Phase, layout_of, phases, read_tasks, starting_point, validate
 from medmamba.variants import build, config_of
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="PATH",
-        help="what the run started from, or best.pt of another run from there",
+        help="what the run started from, its last.pt, or best.pt of another run from there",
     )
     parser.add_argument("--tasks", type=Path, required=True, metavar="RECIPE", help="the run's recipe")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data that it was trained on")
@@ -67,14 +67,23 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{share:.2f} of the run: mean of all validation accuracies and AUCs {scores[share]:.4f}")
     chosen = max(scores, key=lambda share: scores[share])
     arguments.out.mkdir(parents=True, exist_ok=True)
-    content: dict[str, Any] = best | {
-        "model": mixed(start, best["model"], chosen),
-        "blend": chosen,
-        "earlier": behind if chosen < 1 else best.get("earlier", []),
-    }
+    content = best | {"model": mixed(start, best["model"], chosen), "blend": chosen}
+    if chosen < 1:
+        content |= history(best, behind)
     torch.save(content, arguments.out / "best.pt")
     print(f"Kept {chosen:.2f}.")
     return 0
+
+
+def history(best: dict[str, Any], behind: list[Phase]) -> dict[str, Any]:
+    """What is behind a mixture, as ``best.pt`` has it: all that is behind the start, then the run.
+
+    Two moments of one run are that run up to the later one, not two.
+    """
+    *earlier, own = phases(best)
+    if not behind or behind[:-1] != earlier or behind[-1]["settings"] != own["settings"]:
+        return {"earlier": behind}
+    return {name: max(best[name], behind[-1][name]) for name in ("pictures", "seconds")}
 
 
 def mixed(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """The folder of a training run: where it stands, how it went, and its best weights.
 
-``state.pt`` is everything needed to go on, ``metrics.csv`` a row for each validation, ``best.pt`` the averaged weights
-that did best on validation.
+``state.pt`` is everything needed to go on, ``metrics.csv`` a row for each validation, ``last.pt`` the averaged weights
+at the last one and ``best.pt`` those that did best; ``blend`` mixes the two.
 """
 
 import csv
@@ -79,7 +79,7 @@ class RunFolder:
         )
 
     def record(self, loss: float, scores: dict[str, float]) -> None:
-        """Add a row to ``metrics.csv``, and keep the averaged weights if they are the best so far."""
+        """Add a row to ``metrics.csv``, and keep the averaged weights, as the best as well if they are."""
         row = {"pictures": self.pictures, "seconds": round(self._elapsed()), "loss": round(loss, 4)}
         row |= {name: round(score, 4) for name, score in scores.items()}
         path = self._out / "metrics.csv"
@@ -89,15 +89,16 @@ class RunFolder:
             if new:
                 writer.writeheader()
             writer.writerow(row)
+        reached = {
+            "model": self.averaged.module.state_dict(),
+            "pictures": self.pictures,
+            "seconds": self._elapsed(),
+            **self._about,
+        }
+        _replace(self._out / "last.pt", reached)
         if scores["mean"] > self.best:
             self.best = scores["mean"]
-            best = {
-                "model": self.averaged.module.state_dict(),
-                "pictures": self.pictures,
-                "seconds": self._elapsed(),
-                **self._about,
-            }
-            _replace(self._out / "best.pt", best)
+            _replace(self._out / "best.pt", reached)
 
     def _elapsed(self) -> float:
         now = time.monotonic()

@@ -88,6 +88,20 @@ def test_two_runs_from_one_start_are_both_on_the_card(runs, monkeypatch):
     assert len(phases(read_best(runs / "mixed"))) == 2  # nothing of the other run is in it
 
 
+def test_two_moments_of_a_run_are_one_run_on_the_card(runs, monkeypatch):
+    monkeypatch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
+    last, earlier = runs / "third" / "last.pt", read_best(runs / "third")
+    earlier |= {"pictures": 16, "seconds": 0.5}
+    torch.save(earlier, runs / "early.pt")
+    (runs / "early").mkdir()
+    torch.save(earlier, runs / "early" / "best.pt")
+    for run, start in (("third", runs / "early.pt"), ("early", last)):
+        assert main([*command(runs, run, "--shares", "0.5"), "--start", str(start)]) == 0
+        found = phases(read_best(runs / "mixed"))
+        assert [phase["pictures"] for phase in found] == [32, 32]
+        assert found[1]["settings"].endswith("(blend 0.5)")
+
+
 @pytest.mark.parametrize(
     ("run", "shares", "sentence"), [("first", ["1"], "--norms frozen"), ("second", ["2"], "from 0")]
 )

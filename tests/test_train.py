@@ -159,6 +159,15 @@ def test_a_kill_while_saving_leaves_the_state_before(run, monkeypatch):
     assert_equal_weights(weights(run("killed")), weights(whole))
 
 
+def test_the_last_weights_are_kept_beside_the_best(run, monkeypatch):
+    means = iter([{"mean": 0.9}, {"mean": 0.5}, {"mean": 0.7}])
+    monkeypatch.setattr(train_module, "validate", lambda *_: next(means))
+    folder = run(pictures=160, validate_every=64)
+    kept = weights(folder, "averaged")
+    assert [weights(folder, "pictures", name) for name in ("best.pt", "last.pt")] == [64, 160]
+    assert torch.equal(weights(folder, name="last.pt")["classifier.weight"], kept["module.classifier.weight"])
+
+
 def test_a_finished_run_is_left_alone(run):
     folder = run()
     before = (folder / "state.pt").read_bytes(), rows(folder)
