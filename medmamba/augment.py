@@ -1,7 +1,8 @@
 """Random changes of training pictures that leave their labels true; ``tasks.Augmentation`` says how much for each task.
 
 A batch is changed at once: every picture gets one affine map (flip, rotation, zoom, shift) sampled bilinearly, a gain a
-channel, and a common brightness and contrast; where a recipe asks for noise, half of a task's pictures get it.
+channel, and a common brightness and contrast; where a recipe asks for noise, half of a task's pictures get it, and
+where it asks for grey, that share of them loses its colour before the gain.
 """
 
 import math
@@ -29,6 +30,7 @@ class Augmenter:
     brightness: Tensor
     contrast: Tensor
     noise: Tensor
+    grey: Tensor
 
     @classmethod
     def of(cls, tasks: tuple[Task, ...]) -> Self:
@@ -42,6 +44,7 @@ class Augmenter:
             torch.tensor([a.brightness for a in limits]),
             torch.tensor([a.contrast for a in limits]),
             torch.tensor([a.noise for a in limits]),
+            torch.tensor([a.grey for a in limits]),
         )
 
     def __call__(self, pictures: Tensor, task: Tensor, size: int, random: torch.Generator) -> Tensor:
@@ -66,13 +69,16 @@ class Augmenter:
         )
         grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
         seen = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+        if self.grey.any():  # nothing is drawn otherwise, so that recipes without it keep their random numbers
+            grey = torch.rand(count, generator=random) < self.grey[task]
+            seen = torch.where(grey[:, None, None, None], seen.mean(1, keepdim=True), seen)
         seen = seen * (1 + uniform(3, 1, 1) * self.gain[task][:, None, None, None])
         level = seen.mean((1, 2, 3), keepdim=True)
         contrast, brightness = (
             1 + uniform(1, 1, 1) * limit[task][:, None, None, None] for limit in (self.contrast, self.brightness)
         )
         seen = (seen - level) * contrast + level * brightness
-        if self.noise.any():  # nothing is drawn otherwise, so that recipes without noise keep their random numbers
+        if self.noise.any():
             deviation = uniform(1, 1, 1).clamp(min=0) * self.noise[task][:, None, None, None]
             seen = torch.addcmul(seen, deviation, torch.randn(seen.shape, generator=random))
         return seen.clamp(0, 1)

@@ -31,17 +31,26 @@ class Objective:
         self.first = torch.tensor([layout.outputs(task.name).start for task in layout.tasks])
         self.routes = torch.tensor([layout.route(task.name) for task in layout.tasks] if layout.routed else [])
 
-    def __call__(self, logits: Tensor, labels: Tensor, task: Tensor) -> Tensor:
-        """Mean loss of logits (batch, outputs); labels (batch,) count within the task (batch,), or are UNLABELLED."""
+    def __call__(
+        self, logits: Tensor, labels: Tensor, task: Tensor, share: Tensor | None = None, other: Tensor | None = None
+    ) -> Tensor:
+        """Mean loss of logits (batch, outputs); labels (batch,) count within the task (batch,), or are UNLABELLED.
+
+        share, other (batch,): of mixed pictures, how much of each has its own label, and the label of the rest.
+        """
         labelled = labels >= 0
+        share = torch.ones_like(labels, dtype=logits.dtype) if share is None else share
+        other = labels if other is None else other
         loss = logits.new_zeros(())
         if labelled.any():
             own = self.own.to(logits.device)[task[labelled]]
             shifted = logits[labelled] + self.shift.to(logits.device)[task[labelled]]
             log_p = shifted.masked_fill(~own, -torch.inf).log_softmax(1)
-            target = (self.first.to(logits.device)[task[labelled]] + labels[labelled])[:, None]
+            first, own_share = self.first.to(logits.device)[task[labelled]], share[labelled]
+            log_p_own, log_p_other = (log_p.gather(1, (first + of[labelled])[:, None])[:, 0] for of in (labels, other))
+            of_labels = own_share * log_p_own + (1 - own_share) * log_p_other
             uniform = log_p.masked_fill(~own, 0).sum(1) / own.sum(1)
-            per_picture = (1 - self.smoothing) * log_p.gather(1, target)[:, 0] + self.smoothing * uniform
+            per_picture = (1 - self.smoothing) * of_labels + self.smoothing * uniform
             loss = -per_picture.sum() / len(labels)
         if self.layout.routed:
             routes = self.routes.to(logits.device)[task]

@@ -75,21 +75,20 @@ def class_shares(counts: Tensor, balance: float) -> Tensor:
     return powers / powers.sum()
 
 
-def emphasis(text: str, names: list[str]) -> dict[int, float]:
-    """Task number -> factor, of ``"name=factor,name=factor"``.
+def by_task(flag: str, text: str, names: list[str], most: float = math.inf) -> dict[int, float]:
+    """Task number -> value, of ``"name=value,name=value"`` that was given for a flag.
 
     Raises:
-        DataError: a name is none of the tasks', or a factor is no positive number.
+        DataError: a name is none of the tasks', or a value is no positive number, or more than ``most``.
     """
-    factors = {}
+    values = {}
     for entry in filter(None, text.split(",")):
-        name, _, factor = entry.partition("=")
+        name, _, value = entry.partition("=")
         try:
-            factors[names.index(name)] = float(factor)
+            values[names.index(name)] = float(value)
         except ValueError:
-            raise DataError(
-                f"--emphasis wants task=factor with a task of the recipe; this is not one: {entry}."
-            ) from None
-        if not 0 < factors[names.index(name)] < math.inf:
-            raise DataError(f"--emphasis wants positive factors; not this: {entry}.")
-    return factors
+            raise DataError(f"{flag} wants task=number with a task of the recipe; this is not one: {entry}.") from None
+        if not 0 < values[names.index(name)] <= most or math.isinf(values[names.index(name)]):
+            bound = "" if math.isinf(most) else f", at most {most:g}"
+            raise DataError(f"{flag} wants positive numbers{bound}; not this: {entry}.")
+    return values

@@ -27,7 +27,7 @@ class Augmentation:
 
     flips: "h", "v", "hv" or none, only where anatomy allows; rotation: degrees; colour: relative gain a channel;
     brightness, contrast: relative to the picture's mean and to the differences from it; noise: the largest standard
-    deviation of Gaussian noise, of values in [0, 1].
+    deviation of Gaussian noise, of values in [0, 1]; grey: share of pictures that lose their colour.
     """
 
     flips: str = ""
@@ -36,6 +36,7 @@ class Augmentation:
     brightness: float = 0.1
     contrast: float = 0.15
     noise: float = 0.0
+    grey: float = 0.0
 
 
 @dataclass(frozen=True)

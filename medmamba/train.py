@@ -25,11 +25,12 @@ from medmamba.augment import Augmenter
 from medmamba.data import Split, load_split
 from medmamba.distributed import Team
 from medmamba.errors import CheckpointError, DataError, RequestError
+from medmamba.mixing import mix
 from medmamba.network import Network
 from medmamba.objective import Objective
 from medmamba.preprocess import Transform
 from medmamba.run_folder import RunFolder
-from medmamba.sampling import Pool, emphasis
+from medmamba.sampling import Pool, by_task
 from medmamba.tasks import OutputLayout, Task
 from medmamba.variants import build, config_of
 
@@ -70,6 +71,7 @@ class TrainConfig:
         str, "classes are taken to be as frequent as drawn, or natural: as among the training pictures"
     ] = "drawn"
     emphasis: Annotated[str, "factors on the shares of single tasks, as covid-ct=1.6,kidney-ct=0.5"] = ""
+    mix: Annotated[str, "share of a task's pictures that are mixed with others of it, as kidney-ct=0.5"] = ""
     average: Annotated[float, "decay of the moving average of the weights"] = 0.999
     router_weight: Annotated[float, "of telling modalities apart, beside a task's own question"] = 0.5
     seed: Annotated[int, "of all that is random"] = 0
@@ -157,8 +159,11 @@ def _train(config: TrainConfig, team: Team) -> None:
     augment, transform = _changes(config, tasks), Transform(config.size)
     shift = pool.drawn_above_natural(config.balance) if config.priors == "natural" else None
     objective = Objective(layout, config.label_smoothing, config.router_weight, shift)
-    factors = emphasis(config.emphasis, [task.name for task in tasks])
-    batches = pool.batches(config.batch, config.balance, factors, random)
+    names = [task.name for task in tasks]
+    batches = pool.batches(config.batch, config.balance, by_task("--emphasis", config.emphasis, names), random)
+    rates = torch.zeros(len(tasks))
+    for number, rate in by_task("--mix", config.mix, names, most=1).items():
+        rates[number] = rate
     last_save, losses = time.monotonic(), []
     bar = tqdm(total=config.pictures, initial=run.pictures, unit="pictures", smoothing=0.05, disable=not team.leads)
     with bar:
@@ -167,10 +172,13 @@ def _train(config: TrainConfig, team: Team) -> None:
             for group in optimiser.param_groups:
                 group["lr"] = _learning_rate(config, run.pictures)
             changed = augment(pictures, numbers, config.size, random)
-            inputs, labels, numbers = team.share(transform.normalise(changed), labels, numbers)
+            mixed = mix(changed, labels, numbers, rates, random)
+            inputs, *targets = team.share(
+                transform.normalise(mixed.pictures), labels, numbers, mixed.share, mixed.other
+            )
             with torch.autocast(team.device.type, torch.bfloat16, enabled=computes_bfloat16(team.device)):
                 logits = network(inputs)
-            loss = objective(logits.float(), labels, numbers)
+            loss = objective(logits.float(), *targets)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -122,3 +122,10 @@ def test_a_recipe_without_noise_draws_none():
     torch.rand(4, generator=plain)
     torch.randn(pictures.shape, generator=plain)
     assert torch.equal(plain.get_state(), noisy.get_state())
+
+
+def test_grey_takes_the_colour_of_its_share_of_pictures():
+    coloured = torch.rand(1, 3, 1, 1).expand(400, 3, 16, 16) * torch.tensor([1.0, 0.5, 0.2])[:, None, None]
+    spread = changed(Augmentation(grey=0.3), coloured).std(1).mean((1, 2))
+    assert 0.22 < (spread < 1e-6).float().mean() < 0.38
+    assert (changed(Augmentation(), coloured).std(1) > 1e-3).all()

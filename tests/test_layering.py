@@ -39,7 +39,7 @@ medmamba.bundle
 
 medmamba.conformal medmamba.protocols
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
-medmamba.corruptions medmamba.objective medmamba.receptive_field medmamba.timing
+medmamba.corruptions medmamba.mixing medmamba.objective medmamba.receptive_field medmamba.timing
 medmamba.runtimes
 medmamba.augment medmamba.card_words medmamba.checkpoints medmamba.data medmamba.data_sets medmamba.paired
 medmamba.downloads medmamba.hub medmamba.official medmamba.sampling

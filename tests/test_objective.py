@@ -69,3 +69,12 @@ def test_natural_priors_leave_the_draw_out_of_the_logits(tasks):
     logits = torch.tensor([0.9, 0.1]).log().requires_grad_()
     objective(logits.expand(4, 2), torch.tensor([0, 0, 0, 1]), torch.zeros(4, dtype=torch.long)).backward()
     assert logits.grad.tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
+
+
+def test_a_mixed_picture_has_both_losses_by_their_shares(tasks):
+    objective = Objective(OutputLayout.generalist(tasks), 0.1, 0.5)
+    logits, task = torch.randn(3, 10), torch.tensor([0, 1, 2])
+    own, other = torch.tensor([2, 0, UNLABELLED]), torch.tensor([1, 0, UNLABELLED])
+    got = objective(logits, own, task, torch.tensor([0.7, 0.6, 1.0]), other)
+    want = 0.7 * objective(logits, own, task) + 0.3 * objective(logits, other, task)
+    assert got.item() == pytest.approx(want.item())

@@ -6,7 +6,7 @@ import torch
 
 from medmamba.data import UNLABELLED, Split
 from medmamba.errors import DataError
-from medmamba.sampling import Pool, emphasis
+from medmamba.sampling import Pool, by_task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,7 +28,7 @@ def test_batches_mix_tasks_by_a_power_of_their_size(tasks, balance, shares):
 def test_emphasis_multiplies_the_shares_of_tasks(tasks):
     splits = [Split(np.full((10, 4, 4, 3), i, np.uint8), np.zeros(10, np.int64)) for i in range(2)]
     pool = Pool(tasks[:2], splits)
-    factors = emphasis(f"{tasks[1].name}=3", [task.name for task in tasks])
+    factors = by_task("--emphasis", f"{tasks[1].name}=3", [task.name for task in tasks])
     task = next(pool.batches(6000, 0.5, factors, torch.Generator().manual_seed(0)))[2]
     assert task.float().mean().item() == pytest.approx(0.75, abs=0.02)
 
@@ -36,7 +36,14 @@ def test_emphasis_multiplies_the_shares_of_tasks(tasks):
 @pytest.mark.parametrize("text", ["nothing=2", "{0}", "{0}=much", "{0}=0", "{0}=-1", "{0}=inf", "{0}=nan"])
 def test_an_emphasis_that_makes_no_sense_is_refused(tasks, text):
     with pytest.raises(DataError, match="--emphasis wants"):
-        emphasis(text.format(tasks[0].name), [task.name for task in tasks])
+        by_task("--emphasis", text.format(tasks[0].name), [task.name for task in tasks])
+
+
+def test_a_share_of_more_than_all_is_refused(tasks):
+    names = [task.name for task in tasks]
+    assert by_task("--mix", f"{names[1]}=1", names, most=1) == {1: 1.0}
+    with pytest.raises(DataError, match="--mix wants positive numbers, at most 1"):
+        by_task("--mix", f"{names[1]}=1.5", names, most=1)
 
 
 def test_batches_mix_classes_within_a_task(tasks):

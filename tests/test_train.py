@@ -105,6 +105,16 @@ def test_natural_priors_reach_the_loss(run, monkeypatch):
     assert [len(shift) for shift in shifts[1]] == [2, 2]
 
 
+def test_mixed_pictures_reach_the_loss_with_their_shares(run, monkeypatch):
+    shares, call = [], Objective.__call__
+    monkeypatch.setattr(Objective, "__call__", lambda self, *given: (shares.append(given[3]), call(self, *given))[1])
+    folder = run(pictures=64, mix="ears=1")
+    assert 0.2 < (torch.cat(shares) < 1).float().mean() < 0.8, "one of two tasks is mixed"
+    assert "--mix ears=1" in train_module.phases(torch.load(folder / "best.pt", weights_only=True))[0]["settings"]
+    with pytest.raises(DataError, match="--mix wants task=number"):
+        run("unknown", mix="noses=1")
+
+
 def test_a_row_of_metrics_for_every_validation(run):
     folder = run(pictures=160, validate_every=64)
     assert [int(row["pictures"]) for row in rows(folder)] == [64, 128, 160]
