@@ -6,7 +6,7 @@ from typing import Any
 
 from medmamba.checkpoints import Card, list_checkpoints
 
-FILE = "README.md"
+FILE, TITLE = "README.md", "# Checkpoints"
 STRANGERS = {"design": "kinds that the score was designed on", "held_out": "kinds held out of its design"}
 COLUMNS = (
     "task",
@@ -21,10 +21,22 @@ COLUMNS = (
 )
 
 
+def write(root: Path) -> str:
+    """Write, or write anew, the README of a checkpoints folder; says in a line what became of it.
+
+    A README that this module has not written stays as it is.
+    """
+    path = root / FILE
+    if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(f"{TITLE}\n"):
+        return f"{FILE} beside the checkpoint is not a list of checkpoints and stays as it is."
+    path.write_text(text(root), encoding="utf-8")
+    return f"{FILE} beside the checkpoint is written from the cards."
+
+
 def text(root: Path) -> str:
     """Markdown for the checkpoints under ``root``; folders whose card cannot be read are left out."""
     lines = [
-        "# Checkpoints",
+        TITLE,
         "",
         "For research and education; none of these is a medical device. This page is written from the cards by",
         "`python -m medmamba publish`. Figures are from test pictures, with 95 % intervals;",

@@ -189,13 +189,18 @@ def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], g
     stored |= {NOVELTY_PREFIX + k: v for k, v in novelty.items()}
     save_file({k: v.contiguous().cpu() for k, v in stored.items()}, folder / WEIGHTS)
     card = replace(card, sha256=hash_of(folder / WEIGHTS))
-    (folder / CARD).write_text(card.to_json(), encoding="utf-8")
+    write_card(folder, card)
     reloaded = build(card.config).eval()
     load_strictly(reloaded, {k: v for k, v in stored.items() if not k.startswith(NOVELTY_PREFIX)})
     with torch.inference_mode():
         logits = reloaded(golden_input)
     save_file({"input": golden_input.contiguous(), "logits": logits.contiguous()}, folder / GOLDEN)
     return card
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write the card of a checkpoint folder, in place of the one there."""
+    (folder / CARD).write_text(card.to_json(), encoding="utf-8")
 
 
 def load_strictly(model: nn.Module, tensors: dict[str, Tensor]) -> None:

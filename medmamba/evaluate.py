@@ -9,6 +9,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from medmamba import calibrate, conformal, data_sets, metrics, novelty, registry, strangers
+from medmamba import calibrate, catalogue, checkpoints, conformal, data_sets, metrics, novelty, registry, strangers
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, ClassScore, band_of
 from medmamba.data import Split, load_folder, load_split
-from medmamba.errors import DataError
+from medmamba.errors import DataError, RequestError
 from medmamba.network import Network
 from medmamba.observe import Observed, observe
 from medmamba.tasks import OutputLayout, Task
@@ -82,7 +83,7 @@ def _measure_task(card: Card, task: Task, own: Observed) -> dict[str, Any]:
 
 
 def _measure_bands(card: Card, task: Task, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """For each band, how many pictures get it, and how often the truth is among the classes that it names.
+    """For each band, how many pictures get it, and how often the truth is among the classes that it names, if any.
 
     These are the words before any are held back (``classifier.words_for``), so that the card shows what that spares.
     """
@@ -93,7 +94,8 @@ def _measure_bands(card: Card, task: Task, probabilities: np.ndarray, labels: np
         pictures[band.kind] += 1
         right[band.kind] += task.classes[label].name in band.labels
     return {
-        kind: {"pictures": pictures[kind]} | ({"right": round(right[kind] / pictures[kind], 4)} if right[kind] else {})
+        kind: {"pictures": pictures[kind]}
+        | ({} if kind == "uncertain" else {"right": round(right[kind] / pictures[kind], 4)})
         for kind in pictures
     }
 
@@ -183,10 +185,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="draw confusion, ROC, reliability and t-SNE")
+    parser.add_argument("--into-card", action="store_true", help="put the numbers on the card in place of those there")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, print the tables, and write what was asked for."""
+    """Measure, print the tables, and write what was asked for.
+
+    Raises:
+        RequestError: the numbers shall go onto a card, and the checkpoint has none of its own.
+    """
+    if arguments.into_card and not (registry.find(arguments.checkpoint) / checkpoints.CARD).is_file():
+        raise RequestError("These weights have no card that the numbers could be put on; import-weights makes one.")
     checkpoint = registry.load(arguments.checkpoint)
     card = checkpoint.card
     model = checkpoint.model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -210,6 +219,10 @@ def run(arguments: argparse.Namespace) -> int:
         from medmamba import figures  # matplotlib, only when asked for
 
         figures.draw(card, seen, arguments.figures)
+    if arguments.into_card:
+        folder = registry.find(arguments.checkpoint)
+        checkpoints.write_card(folder, replace(card, metrics={**card.metrics, **found}))
+        print(catalogue.write(folder.parent))
     return 0
 
 
@@ -242,14 +255,19 @@ def table(card: Card, found: Mapping[str, Any]) -> str:
 
 
 def comparison(card_metrics: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """One line on how far these numbers are from the card's, over all that both have."""
+    """How far these measures are from the card's, and how many counts of pictures differ, over all that both have."""
     recorded, now = dict(_numbers(card_metrics)), dict(_numbers(found))
     shared = [name for name in recorded if name in now]
-    if not shared:
+    measures = [name for name in shared if isinstance(recorded[name], float) or isinstance(now[name], float)]
+    if not measures:
         return "The card holds no numbers to compare with."
-    worst = max(shared, key=lambda name: abs(recorded[name] - now[name]))
+    worst = max(measures, key=lambda name: abs(recorded[name] - now[name]))
     gap = abs(recorded[worst] - now[worst])
-    return f"{len(shared)} numbers are on the card too; the largest difference is {gap:.4f} ({worst})."
+    counts = sum(recorded[name] != now[name] for name in shared if name not in set(measures))
+    return (
+        f"{len(shared)} numbers are on the card too; the largest difference of a measure is {gap:.4f} ({worst}), "
+        f"{counts} of {len(shared) - len(measures)} counts differ."
+    )
 
 
 def _numbers(entry: Any, name: str = "") -> Iterator[tuple[str, float]]:
@@ -258,7 +276,7 @@ def _numbers(entry: Any, name: str = "") -> Iterator[tuple[str, float]]:
     for key, value in items:
         yield from _numbers(value, f"{name}.{key}".lstrip("."))
     if isinstance(entry, int | float):
-        yield name, float(entry)
+        yield name, entry
 
 
 def _cell(estimate: Mapping[str, float | None] | None) -> str:

@@ -1,13 +1,14 @@
 """What a classifier is judged by: values from scikit-learn and torchmetrics, with bootstrap intervals.
 
 scikit-learn lacks specificity and the calibration error; these come from torchmetrics. Macro averages give every class
-the same weight, so that macro sensitivity and balanced accuracy are the same number.
+that is there the same weight, so that macro sensitivity and balanced accuracy are the same number.
 
-Intervals are percentiles over resamples of the pictures (Efron & Tibshirani 1993). Where several pictures come from one
-patient they are too narrow, but the pictures that we have carry no patient numbers, so that whole patients cannot be
-drawn. A resample in which a class is missing has no AUC for it and is left out there. Resamples have larger calibration
-errors than the pictures themselves, so that this interval lies to one side. Neither library computes a thousand
-resamples at once, which is why ``Resamples`` does; the tests hold it to the libraries' functions.
+Accuracy and the shares of single classes have exact intervals, see ``share``. The others are percentiles over resamples
+of the pictures (Efron & Tibshirani 1993). Where several pictures come from one patient all of them are too narrow, but
+the pictures that we have carry no patient numbers, so that whole patients cannot be drawn. A resample in which a class
+is missing says nothing of it. Resamples have larger calibration errors than the pictures themselves, so that this
+interval lies to one side. Neither library computes a thousand resamples at once, which is why ``Resamples`` does; the
+tests hold it to the libraries' functions.
 """
 
 from dataclasses import asdict, dataclass
@@ -102,15 +103,20 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, list
 
 
 def by_class(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics of ``BY_CLASS``, each (classes,); 0 where nothing was there to count, NaN for the AUC."""
+    """The metrics of ``BY_CLASS``, each (classes,): NaN for a class that is absent.
+
+    A class that is there and never named has the precision 0, and a class that is everything has no specificity.
+    """
     predicted, classes = probabilities.argmax(1), probabilities.shape[1]
-    precision, sensitivity, f1, _ = sklearn_metrics.precision_recall_fscore_support(
+    found = sklearn_metrics.precision_recall_fscore_support(
         labels, predicted, labels=np.arange(classes), zero_division=0
     )
-    specificity = torchmetrics.multiclass_specificity(
+    precision, sensitivity, f1 = (np.where(found[3] > 0, column, np.nan) for column in found[:3])
+    of_rest = torchmetrics.multiclass_specificity(
         torch.from_numpy(predicted), torch.from_numpy(labels), num_classes=classes, average=None
     )
-    columns = precision, sensitivity, specificity.numpy(), f1, _aucs(labels, probabilities)
+    specificity = np.where(found[3] < len(labels), of_rest.numpy(), np.nan)
+    columns = precision, sensitivity, specificity, f1, _aucs(labels, probabilities)
     return dict(zip(BY_CLASS, columns, strict=True))
 
 
@@ -128,6 +134,8 @@ def share(hits: np.ndarray) -> Estimate:
 def report(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...], seed: int = 0) -> dict[str, Any]:
     """Every metric of one task, ready for JSON; what has an interval is {"value", "low", "high"}.
 
+    A class that is there and never named has no precision of its own, and counts as 0 in the macro average.
+
     Args:
         labels: (n,) int64, places in ``names``; n > 0.
         probabilities: (n, classes), calibrated.
@@ -137,16 +145,25 @@ def report(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...]
     counts = np.random.default_rng(seed).multinomial(len(labels), np.full(len(labels), 1 / len(labels)), RESAMPLES)
     resamples = Resamples(labels, probabilities, counts)
     values, resampled = by_class(labels, probabilities), resamples.by_class()
-    overall = {"accuracy": Estimate.of(accuracy(labels, probabilities), resamples.accuracy())}
-    overall |= {name: Estimate.of(values[name].mean(), resampled[name].mean(1)) for name in BY_CLASS}
+    predicted = probabilities.argmax(1)
+    overall = {"accuracy": share(predicted == labels)}
+    for name in BY_CLASS:
+        mean = np.mean if name == "auc" else np.nanmean  # a macro AUC without one of its classes is another measure
+        overall[name] = Estimate.of(mean(values[name]), mean(resampled[name], axis=1))
     overall["balanced_accuracy"] = overall["sensitivity"]
     overall["ece"] = Estimate.of(calibration_error(labels, probabilities), resamples.calibration_error())
-    confusion = sklearn_metrics.confusion_matrix(labels, probabilities.argmax(1), labels=np.arange(len(names)))
-    rows = {
-        name: {"support": int(confusion[k].sum())}
-        | {metric: Estimate.of(values[metric][k], resampled[metric][:, k]).to_json() for metric in BY_CLASS}
-        for k, name in enumerate(names)
-    }
+    confusion = sklearn_metrics.confusion_matrix(labels, predicted, labels=np.arange(len(names)))
+    rows: dict[str, dict[str, Any]] = {}
+    for k, name in enumerate(names):
+        own, named = labels == k, predicted == k
+        of_class = {
+            "precision": share(own[named]),
+            "sensitivity": share(named[own]),
+            "specificity": share(~named[~own]),
+            "f1": Estimate.of(values["f1"][k], resampled["f1"][:, k]),
+            "auc": Estimate.of(values["auc"][k], resampled["auc"][:, k]),
+        }
+        rows[name] = {"support": int(own.sum())} | {metric: found.to_json() for metric, found in of_class.items()}
     return {
         "pictures": len(labels),
         **{name: estimate.to_json() for name, estimate in overall.items()},
@@ -174,16 +191,16 @@ class Resamples:
         return _calibration_errors(confidence, (self.predicted == self.labels) - confidence, self.counts)
 
     def by_class(self) -> dict[str, np.ndarray]:
-        """The metrics of ``BY_CLASS``, each (resamples, classes)."""
+        """The metrics of ``BY_CLASS``, each (resamples, classes), with NaN as ``by_class`` has it."""
         cells = _one_hot(self.labels * self.classes + self.predicted, self.classes**2)
         confusion = (self.counts @ cells).reshape(-1, self.classes, self.classes)
         hits, actual, predicted = confusion.diagonal(0, 1, 2), confusion.sum(2), confusion.sum(1)
         rest = self.counts.sum(1)[:, None] - actual
         columns = (
-            _ratio(hits, predicted),
+            np.where(actual > 0, _ratio(hits, np.maximum(predicted, 1)), np.nan),
             _ratio(hits, actual),
             _ratio(rest - (predicted - hits), rest),
-            _ratio(2 * hits, actual + predicted),
+            np.where(actual > 0, _ratio(2 * hits, actual + predicted), np.nan),
             self._aucs(),
         )
         return dict(zip(BY_CLASS, columns, strict=True))
@@ -229,4 +246,4 @@ def _one_hot(places: np.ndarray, width: int) -> np.ndarray:
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros_like(part, dtype=np.float64), where=whole > 0)
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Calibrate, measure and write the checkpoint, and rewrite the README of the folder that it stands in."""
+    """Calibrate, measure and write the checkpoint, and the list of checkpoints in the folder that it stands in."""
     best = read_best(arguments.run)
     tasks = read_tasks(arguments.tasks)
     layout, size = layout_of(tasks), int(best["config"]["size"])
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     checkpoints.load(arguments.out)
     print(evaluate.table(card, found))
-    (arguments.out.parent / catalogue.FILE).write_text(catalogue.text(arguments.out.parent), encoding="utf-8")
+    print(catalogue.write(arguments.out.parent))
     return 0
 
 

@@ -163,11 +163,29 @@ def test_a_single_task_without_statistics(specialist, data, capsys):
     assert "router" not in capsys.readouterr().out
 
 
+def test_the_numbers_go_onto_the_card(generalist, data, tmp_path):
+    folder = shutil.copytree(generalist, tmp_path / "checkpoints" / generalist.name)
+    before, weights = checkpoints.read_card(folder), (folder / checkpoints.WEIGHTS).read_bytes()
+    assert cli.main(["evaluate", str(folder), "--data", str(data), "--into-card"]) == 0
+    after = checkpoints.read_card(folder)
+    assert set(after.metrics) == {"skin", "chest", "moles", ROUTER, NOVELTY}
+    assert replace(after, metrics=before.metrics) == before
+    assert (folder / checkpoints.WEIGHTS).read_bytes() == weights
+    assert f"`{before.name}`, version" in (folder.parent / "README.md").read_text()
+
+
+def test_weights_without_a_card_take_no_numbers(tmp_path, data, capsys):
+    (tmp_path / "theirs.pth").touch()
+    assert cli.main(["evaluate", str(tmp_path / "theirs.pth"), "--data", str(data), "--into-card"]) == 2
+    assert "no card that the numbers could be put on" in capsys.readouterr().err
+
+
 def test_the_card_is_compared_number_by_number():
     card = {"skin": {"accuracy": {"value": 0.5, "low": None}, "confusion": [[1, 2]]}}
-    assert "3 numbers are on the card too; the largest difference is 0.0000" in evaluate.comparison(card, card)
-    other = {"skin": {"accuracy": {"value": 0.25}, "confusion": [[1, 2]]}}
-    assert "0.2500 (skin.accuracy.value)" in evaluate.comparison(card, other)
+    words = "3 numbers are on the card too; the largest difference of a measure is 0.0000 (skin.accuracy.value), 0 of 2"
+    assert words in evaluate.comparison(card, card)
+    other = {"skin": {"accuracy": {"value": 0.25}, "confusion": [[0, 3]]}}
+    assert "0.2500 (skin.accuracy.value), 2 of 2 counts differ" in evaluate.comparison(card, other)
 
 
 def test_the_papers_numbers_stand_beside_ours(checkpoint, seen):

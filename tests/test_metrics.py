@@ -66,9 +66,40 @@ def test_resamples_agree_with_the_libraries(classes):
         drawn = np.repeat(np.arange(60), weights)
         expected = metrics.by_class(labels[drawn], probabilities[drawn])
         for name in metrics.BY_CLASS:
-            assert table[name][row] == pytest.approx(expected[name]), name
+            assert table[name][row] == pytest.approx(expected[name], nan_ok=True), name
         assert accuracies[row] == pytest.approx(metrics.accuracy(labels[drawn], probabilities[drawn]))
         assert errors[row] == pytest.approx(metrics.calibration_error(labels[drawn], probabilities[drawn]))
+
+
+def test_resamples_without_a_class_agree_with_the_libraries():
+    labels, probabilities = np.array([0, 1, 1, 2]), made_up(4, 3)[1]
+    counts = np.array([[4, 0, 0, 0], [2, 2, 0, 0], [0, 1, 1, 2]])
+    table = metrics.Resamples(labels, probabilities, counts).by_class()
+    for row, weights in enumerate(counts):
+        drawn = np.repeat(np.arange(4), weights)
+        expected = metrics.by_class(labels[drawn], probabilities[drawn])
+        for name in metrics.BY_CLASS:
+            assert table[name][row] == pytest.approx(expected[name], nan_ok=True), name
+
+
+def test_a_class_that_is_absent_does_not_lower_the_averages():
+    """As scikit-learn has it: the classes that are there are all right."""
+    labels, sure = np.array([0, 0, 2, 2]), np.eye(3)[[0, 0, 2, 2]]
+    found = metrics.report(labels, sure, ("a", "b", "c"))
+    for name in ("balanced_accuracy", "precision", "sensitivity", "specificity", "f1"):
+        assert found[name]["value"] == 1, name
+    assert oracle.balanced_accuracy_score(labels, sure.argmax(1)) == 1
+
+
+def test_few_pictures_leave_wide_intervals():
+    """None of three and all of three: resampling would be certain of both, and of a class that it does not meet."""
+    labels, named = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 0, 0, 0])
+    found = metrics.report(labels, np.where(np.eye(2)[named] > 0, 0.9, 0.1), ("a", "b"))
+    assert found["classes"]["a"]["sensitivity"] == {"value": 1, "low": pytest.approx(0.2924, abs=1e-4), "high": 1}
+    assert found["classes"]["b"]["sensitivity"] == {"value": 0, "low": 0, "high": pytest.approx(0.7076, abs=1e-4)}
+    assert found["classes"]["b"]["precision"]["value"] is None
+    assert found["precision"]["value"] == 0.25
+    assert found["balanced_accuracy"] == {"value": 0.5, "low": 0.5, "high": 0.5}
 
 
 def test_ties_count_half():
@@ -79,7 +110,7 @@ def test_ties_count_half():
 def test_a_class_that_is_absent_has_no_auc_and_no_interval():
     found = metrics.report(np.zeros(4, np.int64), PROBABILITIES[:4], ("a", "b", "c"))
     assert found["auc"] == found["classes"]["b"]["auc"] == {"value": None, "low": None, "high": None}
-    assert found["classes"]["b"]["sensitivity"]["value"] == 0
+    assert found["classes"]["b"]["sensitivity"] == found["classes"]["b"]["f1"] == found["auc"]
     assert np.isnan(metrics.macro_auc(np.zeros(4, np.int64), PROBABILITIES[:4]))
 
 

@@ -86,7 +86,7 @@ def test_a_run_becomes_a_checkpoint_that_its_card_describes(published, data, cap
     assert str(data.parent) not in (folder / checkpoints.CARD).read_text(), "a path of this machine is on the card"
     capsys.readouterr()
     assert cli.main(["evaluate", str(folder), "--data", str(data)]) == 0
-    assert "the largest difference is 0.0000" in capsys.readouterr().out
+    assert "the largest difference of a measure is 0.0000" in capsys.readouterr().out
 
 
 def test_pictures_of_other_things_are_measured_under_the_task_they_are_sent_to(published, picture):
@@ -106,7 +106,7 @@ def test_a_single_task_is_published_with_its_novelty_score(published, picture):
 def test_a_resnet_is_published_measured_and_answers_like_a_medmamba(published, data, picture, capsys):
     folder = published(variant="resnet18")
     assert cli.main(["evaluate", str(folder), "--data", str(data)]) == 0
-    assert "the largest difference is 0.0000" in capsys.readouterr().out
+    assert "the largest difference of a measure is 0.0000" in capsys.readouterr().out
     classifier = Classifier.load(folder, device="cpu")
     assert classifier.card.title == "ResNet-18 generalist"
     answer = classifier.answer(picture(SIZE, SIZE))
@@ -205,3 +205,15 @@ def test_tables_hold_what_the_metrics_hold(published):
     card = checkpoints.read_card(published())
     table = evaluate.table(card, card.metrics)
     assert f"{card.metrics['ears']['accuracy']['value']:.3f}" in table
+
+
+def test_a_readme_of_another_kind_stays(published, tmp_path, capsys):
+    (tmp_path / "checkpoints").mkdir()
+    readme = tmp_path / "checkpoints" / catalogue.FILE
+    readme.write_text("# My project\n")
+    published()
+    assert readme.read_text() == "# My project\n"
+    assert "is not a list of checkpoints and stays as it is" in capsys.readouterr().out
+    readme.write_text(f"{catalogue.TITLE}\n\nan older list\n")
+    published()
+    assert "an older list" not in readme.read_text()
