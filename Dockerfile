@@ -1,4 +1,4 @@
-# The page on processors. Build: docker build -t medmamba .   Run: see docs/operations.md
+# The page on processors. Build: docker build -t medmamba .   Run: see README.md, Host it
 FROM python:3.11-slim-bookworm AS packages
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 COPY requirements-cpu.lock /build/

@@ -1,6 +1,7 @@
 """A ZIP, opened in memory: bounded in entries and in bytes, whatever its directory claims."""
 
 import io
+import lzma
 import stat
 import zipfile
 import zlib
@@ -9,10 +10,14 @@ from pathlib import PurePosixPath
 
 from medmamba.errors import ImageError
 from medmamba.images.limits import MAX_BYTES, MAX_INFLATED
+from medmamba.listing import is_wanted
 
 MAX_ENTRIES = 500
+DAMAGES = (  # what zipfile raises on its way through a damaged archive; IndexError where an entry has no name
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(IndexError, NotImplementedError, RuntimeError, ValueError),
+)
 TOO_MUCH = f"The archive unpacks to more than {MAX_INFLATED >> 20} MB, or one of its files is too large. Split it."
-SKIPPED = ("__MACOSX", ".DS_Store", "Thumbs.db", "DICOMDIR")
 
 
 def entries(data: bytes) -> Iterator[tuple[PurePosixPath, bytes]]:
@@ -37,18 +42,13 @@ def entries(data: bytes) -> Iterator[tuple[PurePosixPath, bytes]]:
                 content = _read(archive, info, min(left, MAX_BYTES))
                 left -= len(content)
                 yield path_of(info), content
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, RuntimeError, OSError):
+    except DAMAGES:
         raise ImageError("The archive is damaged, or packed in a way that is not read. Pack it again as ZIP.") from None
 
 
 def path_of(info: zipfile.ZipInfo) -> PurePosixPath:
     """The path of an entry, with Windows' separators read as what they are."""
     return PurePosixPath(info.filename.replace("\\", "/"))
-
-
-def is_wanted(path: PurePosixPath) -> bool:
-    """Whether a path is a file of somebody's, and none that an operating system left behind."""
-    return bool(path.parts) and not any(part in SKIPPED or part.startswith("._") for part in path.parts)
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:

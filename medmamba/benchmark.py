@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from medmamba import runtimes, ss2d
+from medmamba.arguments import new_file
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.classifier import Classifier
 from medmamba.errors import RequestError
@@ -54,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=9, help="interleaved calls of each (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures")
-    parser.add_argument("--plot", type=Path, metavar="OUT", help="draw the section resolution (.svg, .png)")
+    parser.add_argument("--json", type=new_file, metavar="OUT", help="write the figures")
+    parser.add_argument("--plot", type=new_file, metavar="OUT", help="draw the section resolution (.svg, .png)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from medmamba import checkpoints
+from medmamba.arguments import new_folder
 from medmamba.data import load_split
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.preprocess import Transform
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tasks", type=Path, required=True, metavar="RECIPE", help="the run's recipe")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data that it was trained on")
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="gets a best.pt for publish")
+    parser.add_argument("--out", type=new_folder, required=True, metavar="RUN", help="gets a best.pt for publish")
     parser.add_argument(
         "--shares", type=float, nargs="+", default=SHARES, help="of the run's own weights; default: %(default)s"
     )

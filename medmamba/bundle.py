@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from medmamba.archive import MAX_ENTRIES, entries, is_wanted
+from medmamba.archive import MAX_ENTRIES, entries
 from medmamba.errors import DeckError, ImageError
 from medmamba.images.limits import MAX_BYTES, MAX_INFLATED
+from medmamba.listing import is_wanted
 
 Files = Mapping[str, Callable[[], bytes]]
 

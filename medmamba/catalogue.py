@@ -39,7 +39,7 @@ def text(root: Path) -> str:
         TITLE,
         "",
         "For research and education; none of these is a medical device. This page is written from the cards by",
-        "`python -m medmamba publish`. Figures are from test pictures, with 95 % intervals;",
+        "`python -m medmamba publish` and `evaluate --into-card`. Figures are from test pictures, with 95 % intervals;",
         "`python -m medmamba evaluate checkpoints/NAME --data DIR` measures them again.",
         "",
         'A folder put here shows up on the page after "Rescan". So do weights as the code of the MedMamba authors',

@@ -12,8 +12,10 @@ from typing import Any
 from tqdm import tqdm
 
 from medmamba import images
+from medmamba.arguments import new_file
 from medmamba.classifier import Answer, Classifier
 from medmamba.errors import ImageError
+from medmamba.listing import files_in
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", default="generalist", help="name or folder (default: %(default)s)")
     parser.add_argument("--task", help="ask this task instead of the recognised one")
     parser.add_argument("--frame", type=int, default=0, help="frame of multi-frame files, from 0")
-    parser.add_argument("--csv", type=Path, metavar="OUT", help="write a row a file, a column a class")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write everything")
+    parser.add_argument("--csv", type=new_file, metavar="OUT", help="write a row a file, a column a class")
+    parser.add_argument("--json", type=new_file, metavar="OUT", help="write everything")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _files(paths: list[Path]) -> Iterator[Path]:
     for path in paths:
-        yield from sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        yield from files_in(path, deep=True) if path.is_dir() else [path]
 
 
 def _row(classifier: Classifier, path: Path, task: str | None, frame: int) -> Row:

@@ -16,7 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("medmamba.info", "list checkpoints and scan backends, or show one checkpoint's card"),
     "data": ("medmamba.prepare", "the paper's sixteen data sets, and a download of one made ready to train on"),
     "train": ("medmamba.train", "train a network on a recipe's tasks, or go on with a run"),
-    "blend": ("medmamba.blend", "mix a run's weights with those that it started from"),
+    "blend": ("medmamba.blend", "mix a run's weights with its start's, its last or another run's"),
     "publish": ("medmamba.publish", "make a checkpoint with a card out of a training run"),
     "evaluate": ("medmamba.evaluate", "measure a checkpoint on labelled pictures"),
     "deck": ("medmamba.deck_build", "build a teaching deck from a labelled folder, or check one"),

@@ -13,10 +13,12 @@ import torch
 from tqdm import tqdm
 
 from medmamba import compare_page, timing
+from medmamba.arguments import new_file
 from medmamba.contenders import Contender, OfCheckpoint, OfLibrary, library_of
 from medmamba.data import Split
 from medmamba.errors import RequestError
 from medmamba.evaluate import find_splits
+from medmamba.listing import folders_in
 from medmamba.paired import Verdict, verdict_on
 from medmamba.tasks import ClassName, OutputLayout, Task
 
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help=what)
     parser.add_argument("second", metavar="B", help="likewise")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="labelled pictures, as for evaluate")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the HTML report")
+    parser.add_argument("--out", type=new_file, required=True, metavar="FILE", help="the HTML report")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--task", help="only this one; needed where a library's network meets several tasks")
     parser.add_argument("--size", type=int, default=224, help="pixels for a library's network (default: %(default)s)")
@@ -112,7 +114,7 @@ def _task_for_library(known: Contender | None, arguments: argparse.Namespace) ->
 def _task_of_folders(arguments: argparse.Namespace) -> Task:
     """A task without a card: the class folders of the data, in alphabetical order."""
     split = arguments.data / arguments.split
-    folders = sorted(path.name for path in (split if split.is_dir() else arguments.data).glob("*") if path.is_dir())
+    folders = [path.name for path in folders_in(split if split.is_dir() else arguments.data)]
     if len(folders) < 2:
         raise RequestError("Without a checkpoint, DIR must hold class folders, or SPLIT/ with class folders.")
     return Task("folders", "any", "Which class?", tuple(ClassName(n, n) for n in folders), "yours", "yours", "")

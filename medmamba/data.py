@@ -8,8 +8,10 @@ squares of a split fit in memory and are cached as one file a task.
 """
 
 import hashlib
+import os
 import secrets
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ import numpy as np
 
 from medmamba import images
 from medmamba.errors import DataError, ImageError
+from medmamba.listing import files_in, folders_in
 from medmamba.preprocess import Transform
 from medmamba.tasks import Task
 
@@ -44,12 +47,14 @@ def load_split(root: Path, task: Task, split: str, size: int, cache: Path | None
         ImageError: a picture cannot be read; the message says which.
     """
     if task.npz:
-        return _from_medmnist(root / task.npz, split, size)
+        pictures, labels = read_medmnist(root / task.npz, split, len(task.classes))
+        transform = Transform(size)
+        colour = (p if p.ndim == 3 else np.repeat(p[:, :, None], 3, axis=2) for p in pictures)
+        return Split(_stacked([transform.to_square(picture) for picture in colour], size), labels)
     paths, labels = _listing(root / task.name, task, split)
     if cache is None:
         return Split(_read_squares(paths, size), labels)
-    names = "".join(f"{p.parent.name}/{p.name}\n" for p in paths)
-    cached = cache / f"{task.name}-{split}-{size}-{hashlib.sha256(names.encode()).hexdigest()[:12]}.npy"
+    cached = cache / f"{task.name}-{split}-{size}-{_fingerprint(paths)}.npy"
     if not cached.exists():
         cache.mkdir(parents=True, exist_ok=True)
         partial = cached.with_suffix(f".{secrets.token_hex(4)}.partial.npy")  # others may be filling the same cache
@@ -74,12 +79,41 @@ def picture_paths(root: Path, task: Task, split: str) -> list[Path]:
     return _listing(root / task.name, task, split)[0]
 
 
+def read_medmnist(path: Path, split: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (n, H, W[, 3]) uint8 and labels (n,) int64 of a MedMNIST file; none where it has no such split.
+
+    classes: how many the labels count; without any, all pictures are UNLABELLED.
+
+    Raises:
+        DataError: there is no such file, it is damaged or none of MedMNIST, or its labels do not fit.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path.name}; MedMNIST files come from medmnist.com.")
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:  # never unpickles: allow_pickle is off
+            splits = {name.rpartition("_")[0] for name in arrays.files if name.endswith(("_images", "_labels"))}
+            if splits and split not in splits:
+                return np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64)
+            pictures, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path.name} is damaged or not a MedMNIST file: {split}_images and {split}_labels cannot be read."
+        ) from error
+    if pictures.dtype != np.uint8 or not (pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[3] == 3)):
+        raise DataError(f"The pictures of {split} in {path.name} are not 8-bit grey or colour.")
+    if not classes:
+        return pictures, np.full(len(pictures), UNLABELLED, dtype=np.int64)
+    if labels.shape not in ((len(pictures),), (len(pictures), 1)) or not np.isin(labels, np.arange(classes)).all():
+        raise DataError(f"The labels of {split} in {path.name} do not fit its pictures, or not the {classes} classes.")
+    return pictures, labels.reshape(-1).astype(np.int64)
+
+
 def _listing(folder: Path, task: Task, split: str) -> tuple[list[Path], np.ndarray]:
     if not folder.is_dir():
         raise DataError(
             f"There is no folder for the task {task.name}; expected {task.name}/{split}/<class>/<pictures>."
         )
-    classes = {path.name: path for path in (folder / split).glob("*") if path.is_dir()}
+    classes = {path.name: path for path in folders_in(folder / split)}
     expected = set(task.class_names) if task.classes else set(classes)
     if classes and set(classes) != expected:
         raise DataError(
@@ -88,10 +122,23 @@ def _listing(folder: Path, task: Task, split: str) -> tuple[list[Path], np.ndarr
         )
     paths, labels = [], []
     for name in task.class_names or sorted(classes):
-        found = sorted(p for p in classes[name].iterdir() if p.is_file()) if name in classes else []
+        found = files_in(classes[name]) if name in classes else []
         paths += found
         labels += [task.class_names.index(name) if task.classes else UNLABELLED] * len(found)
     return paths, np.array(labels, dtype=np.int64)
+
+
+def _fingerprint(paths: Iterable[Path]) -> str:
+    """Twelve digits that are others where a picture was added, taken away, renamed or replaced.
+
+    They are of the contents and not of times, which change when a data set is copied: the squares are many times as
+    large as the pictures, so that reading these as well costs little.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes() if os.access(path, os.R_OK) else b""  # that it cannot be read is said on squaring
+        digest.update(f"{path.parent.name}/{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:12]
 
 
 def _read_squares(paths: Iterable[Path], size: int) -> np.ndarray:
@@ -101,25 +148,13 @@ def _read_squares(paths: Iterable[Path], size: int) -> np.ndarray:
         try:
             return transform.to_square(images.read(path, guarded=False).display())
         except ImageError as error:
-            number = sorted(path.parent.iterdir()).index(path) + 1  # not its name, which may be a patient's
+            number = files_in(path.parent).index(path) + 1  # not its name, which may be a patient's
             raise ImageError(f"File {number}, by name, of the class folder {path.parent.name}: {error}") from error
 
     with ThreadPoolExecutor() as threads:
-        squares = list(threads.map(square, paths))
+        return _stacked(list(threads.map(square, paths)), size)
+
+
+def _stacked(squares: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """(n, size, size, 3), where there are none too."""
     return np.stack(squares) if squares else np.zeros((0, size, size, 3), np.uint8)
-
-
-def _from_medmnist(path: Path, split: str, size: int) -> Split:
-    if not path.is_file():
-        raise DataError(f"There is no file {path.name}; MedMNIST files come from medmnist.com.")
-    transform = Transform(size)
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:  # never unpickles: allow_pickle is off
-            pictures, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
-        raise DataError(
-            f"{path.name} is damaged or not a MedMNIST file: {split}_images and {split}_labels cannot be read."
-        ) from error
-    if pictures.ndim == 3:
-        pictures = np.repeat(pictures[..., None], 3, axis=-1)
-    return Split(np.stack([transform.to_square(p) for p in pictures]), labels.reshape(-1).astype(np.int64))

@@ -10,16 +10,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from medmamba import images
-from medmamba.archive import is_wanted
+from medmamba.arguments import new_file
 from medmamba.classifier import Classifier
 from medmamba.deck import MAX_CASES, MODALITY, Case, Deck, check_pictures, classes_of, is_known, read_deck, write_deck
 from medmamba.errors import DataError, DeckError, ImageError
+from medmamba.listing import files_in, folders_in
 
 MIX = {"wrong": 0.3, "hard": 0.3, "easy": 0.4}  # shares of a deck; the scarcest is looked for first
 TOGETHER = 16  # pictures in a forward pass
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--task", required=True, help="the checkpoint's task whose classes the folders are")
     build.add_argument("--n", type=int, default=20, help="number of cases (default: %(default)s)")
     build.add_argument("--seed", type=int, default=1, help="another seed, other cases (default: %(default)s)")
-    build.add_argument("--out", type=Path, default=Path("deck.zip"), help="the ZIP (default: %(default)s)")
+    build.add_argument("--out", type=new_file, default="deck.zip", help="the ZIP (default: %(default)s)")
     build.add_argument("--checkpoint", default="generalist", help="name or folder (default: %(default)s)")
     build.add_argument("--title", help="default: the task's question")
     build.add_argument("--language", default="en", help="of the title and texts (default: %(default)s)")
@@ -84,18 +85,12 @@ def candidates(classifier: Classifier, folder: Path, task: str) -> Iterator[Cand
         DataError: the class folders are not among the task's classes, or hold no pictures.
     """
     known = [name for name, _ in classes_of(task, classifier.card)] if task != MODALITY else []
-    found = sorted(path.name for path in folder.glob("*") if path.is_dir())
+    found = [path.name for path in folders_in(folder)]
     if not known:
         raise DataError("The checkpoint has no task of that name with classes; `python -m medmamba info` lists them.")
     if not found or not set(found) <= set(known):
         raise DataError(f"The folder must hold class folders of the task; these are: {', '.join(known)}.")
-    files = (
-        (p, name)
-        for name in found
-        for p in sorted((folder / name).iterdir())
-        if p.is_file() and is_wanted(PurePosixPath(p.name))
-    )
-    listed = [(path, name) for path, name in files if not path.is_symlink()]
+    listed = [(path, name) for name in found for path in files_in(folder / name) if not path.is_symlink()]
     with ThreadPoolExecutor(2) as threads, tqdm(total=len(listed), unit="pictures") as bar:
         for group in _groups(listed):
             bar.update(len(group))

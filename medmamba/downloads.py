@@ -7,15 +7,14 @@ import csv
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from zipfile import BadZipFile
+from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from medmamba.archive import is_wanted
+from medmamba.data import read_medmnist
 from medmamba.data_sets import SPLITS, ClassFolders, DataSet, MedMnist, Table
 from medmamba.errors import DataError, RequestError
+from medmamba.listing import files_in, folders_in
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
@@ -69,7 +68,7 @@ def read_folders(data_set: DataSet, _: ClassFolders, source: Path, remarks: list
         DataError: a class has no folder, or several.
     """
     folders: dict[str, list[Path]] = {c.name.casefold(): [] for c in data_set.classes}
-    for folder in sorted(path for path in source.rglob("*") if path.is_dir() and _is_wanted(path, source)):
+    for folder in folders_in(source, deep=True):
         folders.get(folder.name.casefold(), []).append(folder)
     if torn := [c.name for c in data_set.classes if len(folders[c.name.casefold()]) != 1]:
         raise DataError(f"{_expected(data_set)} Not found, or more than once: {', '.join(torn)}.{_packed(source)}")
@@ -87,7 +86,7 @@ def read_folders(data_set: DataSet, _: ClassFolders, source: Path, remarks: list
     return items
 
 
-def read_medmnist(
+def read_splits(
     data_set: DataSet, tree: MedMnist, source: Path, remarks: list[str]
 ) -> Iterator[tuple[str, list[Item]]]:
     """A MedMNIST file's splits, one after the other, since those of 224 pixels are large.
@@ -103,15 +102,7 @@ def read_medmnist(
         if hashlib.file_digest(file, "md5").hexdigest() not in tree.md5.values():
             remarks.append("The file is none of those whose checksums MedMNIST has published.")
     for split in SPLITS:
-        try:
-            with found[0].open("rb") as file, np.load(file) as arrays:  # never unpickles: allow_pickle is off
-                pictures, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"].reshape(-1)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
-            raise DataError("The file is damaged or not a MedMNIST file: its arrays cannot be read.") from error
-        if len(pictures) != len(labels) or not np.isin(labels, np.arange(len(data_set.classes))).all():
-            raise DataError(
-                f"The labels of {split} do not fit its pictures, or not the {len(data_set.classes)} classes."
-            )
+        pictures, labels = read_medmnist(found[0], split, len(data_set.classes))
         yield (
             split,
             [
@@ -126,16 +117,22 @@ def through_medmnist(tree: MedMnist, side: int, folder: Path) -> Path:
 
     Raises:
         RequestError: the package is not installed, or there are no pictures of that side.
+        DataError: the download failed.
     """
     if side not in tree.md5:
         raise RequestError(f"MedMNIST has pictures of {', '.join(map(str, tree.md5))} pixels a side, not {side}.")
     try:
         import medmnist
     except ImportError as error:
-        raise RequestError("The medmnist package is not installed; pip install 'medmamba[data]'.") from error
+        raise RequestError("The medmnist package is not installed; pip install medmnist.") from error
     folder.mkdir(parents=True, exist_ok=True)
     home = getattr(medmnist, medmnist.INFO[tree.name]["python_class"])
-    home(split="train", root=str(folder), size=side, download=True)
+    try:
+        home(split="train", root=str(folder), size=side, download=True)
+    except RuntimeError as error:  # whatever went wrong, it raises this one
+        raise DataError(
+            "The medmnist package got no file. Check the connection, or download it and use --from."
+        ) from error
     return folder / (f"{tree.name}.npz" if side == 28 else f"{tree.name}_{side}.npz")
 
 
@@ -158,15 +155,7 @@ def _rows(data_set: DataSet, table: Table, path: Path) -> Iterator[tuple[str, st
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PICTURES and path.is_file() and _is_wanted(path, folder)
-    )
-
-
-def _is_wanted(path: Path, root: Path) -> bool:
-    return is_wanted(PurePosixPath(path.relative_to(root).as_posix()))
+    return [path for path in files_in(folder, deep=True) if path.suffix.lower() in PICTURES]
 
 
 def _copying(path: Path) -> Callable[[Path], object]:

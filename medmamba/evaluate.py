@@ -19,10 +19,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from medmamba import calibrate, catalogue, checkpoints, conformal, data_sets, metrics, novelty, registry, strangers
+from medmamba.arguments import new_file, new_folder
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, ClassScore, band_of
 from medmamba.data import Split, load_folder, load_split
 from medmamba.errors import DataError, RequestError
+from medmamba.listing import folders_in
 from medmamba.network import Network
 from medmamba.observe import Observed, observe
 from medmamba.tasks import OutputLayout, Task
@@ -45,7 +47,7 @@ def find_splits(layout: OutputLayout, root: Path, split: str, size: int) -> Iter
             found += 1
             yield task, pictures
     for folder in () if found else (root / split, root):
-        names = {path.name for path in folder.glob("*") if path.is_dir()}
+        names = {path.name for path in folders_in(folder)}
         fitting = [task for task in layout.tasks if task.classes and set(task.class_names) == names]
         if fitting:
             yield fitting[0], load_folder(folder, fitting[0], size)
@@ -183,8 +185,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="labelled pictures: <task>/<split>/<class>/"
     )
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number")
-    parser.add_argument("--figures", type=Path, metavar="DIR", help="draw confusion, ROC, reliability and t-SNE")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write every number")
+    parser.add_argument("--figures", type=new_folder, metavar="DIR", help="draw confusion, ROC, reliability and t-SNE")
     parser.add_argument("--into-card", action="store_true", help="put the numbers on the card in place of those there")
 
 
@@ -195,7 +197,9 @@ def run(arguments: argparse.Namespace) -> int:
         RequestError: the numbers shall go onto a card, and the checkpoint has none of its own.
     """
     if arguments.into_card and not (registry.find(arguments.checkpoint) / checkpoints.CARD).is_file():
-        raise RequestError("These weights have no card that the numbers could be put on; import-weights makes one.")
+        raise RequestError(
+            "These weights have no card that the numbers could be put on; `python -m medmamba import` makes one."
+        )
     checkpoint = registry.load(arguments.checkpoint)
     card = checkpoint.card
     model = checkpoint.model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -16,6 +16,7 @@ from torch.export import Dim, ExportedProgram
 from torch.nn import functional as F
 
 from medmamba import checkpoints, runtimes, timing
+from medmamba.arguments import new_file
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.classifier import Classifier
 from medmamba.errors import RequestError
@@ -61,9 +62,7 @@ def write_onnx(folder: Path, out: Path) -> None:
     try:
         import onnxscript  # noqa: F401  # torch's exporter needs it, and says so less clearly
     except ImportError as error:
-        raise RequestError(
-            "ONNX files are written with onnx and onnxscript; pip install 'medmamba[export]'."
-        ) from error
+        raise RequestError("ONNX files are written with onnx and onnxscript; pip install onnx onnxscript.") from error
     exported = torch.onnx.export(
         program(folder),
         (),
@@ -82,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("checkpoint", help="name or folder")
     parser.add_argument("--format", choices=FORMATS, default="onnx", help="(default: %(default)s)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--out", type=new_file, required=True, metavar="FILE", help="the file to write")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from medmamba import checkpoints, official
+from medmamba.arguments import new_folder
 from medmamba.checkpoints import CARD
 from medmamba.errors import CheckpointError
 from medmamba.tasks import OutputLayout
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", type=Path, required=True, metavar="FILE", help="its class_indices.json")
     parser.add_argument("--modality", required=True, help='of its pictures, in plain words: "chest X-ray"')
     parser.add_argument("--question", default="", help='for the page: "Is there pneumonia?"')
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the checkpoint's folder")
+    parser.add_argument("--out", type=new_folder, required=True, metavar="FOLDER", help="the checkpoint's folder")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -21,7 +21,6 @@ REFUSED_AT_MOST = 0.05  # of each modality's pictures
 STRICTNESSES = (0.05, 0.04, 0.03, 0.02, 0.015, 0.01, 0.005)  # shares of held-out pictures above the threshold to try
 HALVINGS = 100
 ENOUGH = 50  # held-out pictures of a modality that 5 % can be told of
-SUMMARIES = 3
 STAGES = 4
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from medmamba import data_sets, downloads
+from medmamba.arguments import new_folder
 from medmamba.data import picture_paths
 from medmamba.data_sets import FOLDS, SEED, SPLITS, DataSet, MedMnist, Table
 from medmamba.downloads import Item
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--medmnist", type=int, metavar="SIDE", help="have the medmnist package download it: 28, 64, 128 or 224 pixels"
     )
-    making.add_argument("--out", type=Path, required=True, metavar="DIR", help="the data folder; gets DIR/NAME")
+    making.add_argument("--out", type=new_folder, required=True, metavar="DIR", help="the data folder; gets DIR/NAME")
     making.add_argument("--seed", type=int, default=SEED, help="of the split (default: %(default)s)")
     making.add_argument(
         "--by-picture", action="store_true", help="split by picture even where patients are known, as the paper did"
@@ -88,7 +89,7 @@ def prepare(data_set: DataSet, source: Path, out: Path, seed: int = SEED, by_pic
     remarks: list[str] = []
     splits: Iterable[tuple[str, list[Item]]]
     if isinstance(tree, MedMnist):
-        splits = downloads.read_medmnist(data_set, tree, source, remarks)
+        splits = downloads.read_splits(data_set, tree, source, remarks)
     else:
         items = (
             downloads.read_table(data_set, tree, source, remarks)
@@ -104,7 +105,7 @@ def deal(items: Sequence[Item], seed: int, by_picture: bool = False) -> dict[str
     """Items by split, in the shares of ``FOLDS``; no group is in two splits, unless ``by_picture``.
 
     Raises:
-        DataError: there are fewer groups than tenths, or fewer pictures in the largest class.
+        DataError: there are fewer groups than tenths, or fewer pictures in the smallest class.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 

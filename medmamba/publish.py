@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from medmamba import calibrate, card_words, catalogue, checkpoints, conformal, evaluate, novelty
+from medmamba.arguments import new_folder
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER
 from medmamba.data import Split, load_split
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data that it was trained on")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="the checkpoint's folder; named after it"
+        "--out", type=new_folder, required=True, metavar="FOLDER", help="the checkpoint's folder; named after it"
     )
     parser.add_argument("--version", default="1", dest="release", help="(default: %(default)s)")
     parser.add_argument("--hardware", default="2 CPU cores", help="what it was trained on (default: %(default)s)")

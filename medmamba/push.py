@@ -6,7 +6,7 @@ from typing import Any
 
 from medmamba import catalogue, checkpoints
 from medmamba.checkpoints import CARD, Card
-from medmamba.errors import CheckpointError
+from medmamba.errors import CheckpointError, RequestError
 from medmamba.hub import FILES, MISSING, SCHEME
 
 
@@ -18,12 +18,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Send a checkpoint with its model card to the hub; the token is the hub's own affair (``hf auth login``)."""
+    """Send a checkpoint with its model card to the hub; the token is the hub's own affair (``hf auth login``).
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used, or the hub cannot be reached or does not take it.
+        RequestError: the hub can have no repository of that name.
+    """
     folder = checkpoints.find(arguments.checkpoint)
     card = checkpoints.load(folder).card  # nothing goes out that does not load
     try:
         from huggingface_hub import CommitOperationAdd, HfApi
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HFValidationError, HTTPError  # of all that its own HTTP library raises
     except ImportError:
         raise CheckpointError(MISSING) from None
     api = HfApi()
@@ -36,8 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
             [CommitOperationAdd(name, content) for name, content in files.items()],
             commit_message=f"{card.title}, version {card.version} of {card.date}",
         )
-    except (HfHubHTTPError, OSError) as error:
-        raise CheckpointError(f"The hub did not take it ({type(error).__name__}). Log in with: hf auth login") from None
+    except HFValidationError:
+        raise RequestError("The hub has no repositories of such a name. Write owner/name.") from None
+    except (HTTPError, OSError) as error:
+        raise CheckpointError(
+            f"The hub cannot be reached, or did not take it ({type(error).__name__}). Log in with: hf auth login"
+        ) from None
     print(f"{arguments.repository} is now at {done.oid}; load it with medmamba.load('{SCHEME}{arguments.repository}').")
     return 0
 

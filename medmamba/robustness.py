@@ -21,6 +21,7 @@ import torch
 from tqdm import tqdm
 
 from medmamba import figures, receptive_field, registry, sanity
+from medmamba.arguments import new_folder
 from medmamba.checkpoints import Checkpoint
 from medmamba.contenders import OfCheckpoint
 from medmamba.corruptions import CORRUPTIONS, LEVELS, SIDE, corrupted
@@ -43,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("checkpoint", help="name or folder")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="labelled pictures, as for evaluate")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets robustness.json and the figures")
+    parser.add_argument(
+        "--out", type=new_folder, required=True, metavar="DIR", help="gets robustness.json and the figures"
+    )
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     parser.add_argument(

@@ -17,6 +17,8 @@ from medmamba.errors import CheckpointError
 from medmamba.network import Network
 from medmamba.optimisers import Muon
 
+FIXED = ("variant", "size", "optimiser")  # settings that a run keeps; its other ones may change on the way
+
 
 class RunFolder:
     """What a run has reached, in memory and on disk.
@@ -24,7 +26,8 @@ class RunFolder:
     Args:
         out: the folder.
         random: the generator of batches and augmentation.
-        about: what ``best.pt`` says of the run besides its weights.
+        about: what ``best.pt`` says of the run besides its weights: among others its settings (``config``), as text,
+            and what each output of its network stands for (``outputs``).
     """
 
     def __init__(
@@ -42,25 +45,47 @@ class RunFolder:
         self._since = time.monotonic()
 
     def resume(self) -> None:
-        """Go on from ``state.pt`` if there is one."""
+        """Go on from ``state.pt`` if there is one.
+
+        Raises:
+            CheckpointError: it is damaged, or of a run with another network, size, optimiser or other tasks.
+        """
         path = self._out / "state.pt"
         if not path.exists():
             return
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.random.set_state(state["random"])
-        torch.set_rng_state(state["torch_random"])
-        self.pictures, self.best, self.seconds = state["pictures"], state["best"], state["seconds"]
+        state = read_saved(path, "The state.pt in the folder of --out is damaged. Start again in another folder.")
+        self._check(state.get("about", {}))
+        try:
+            self.model.load_state_dict(state["model"])
+            self.averaged.load_state_dict(state["averaged"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.random.set_state(state["random"])
+            torch.set_rng_state(state["torch_random"])
+            self.pictures, self.best, self.seconds = state["pictures"], state["best"], state["seconds"]
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                "The state.pt in the folder of --out is of another network or optimiser. Name another folder."
+            ) from error
+
+    def _check(self, about: dict[str, Any]) -> None:
+        """Refuse to go on with a run that is another one; older states say nothing of theirs."""
+        then, now = about.get("config", {}), self._about["config"]
+        others = [f"--{name} {then[name]}" for name in FIXED if then.get(name, now[name]) != now[name]]
+        if about.get("outputs", self._about["outputs"]) != self._about["outputs"]:
+            others.append("other tasks or classes")
+        if others:
+            raise CheckpointError(
+                f"The folder of --out holds a run with {', '.join(others)}. Go on with these, or name another folder."
+            )
 
     def forget_later_rows(self) -> None:
         """Drop the rows of ``metrics.csv`` that a run killed before its next save will write again."""
         path = self._out / "metrics.csv"
         if path.exists():
-            header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [row for row in rows if int(row.partition(",")[0]) <= self.pictures]
-            path.write_text("".join([header, *kept]), encoding="utf-8")
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]
+            kept = [row for row in whole[1:] if int(row.partition(",")[0]) <= self.pictures]
+            path.write_text("".join([*whole[:1], *kept]), encoding="utf-8")
 
     def save(self) -> None:
         """Write ``state.pt`` so that a kill at any moment leaves the old file or the new one."""
@@ -75,6 +100,7 @@ class RunFolder:
                 "pictures": self.pictures,
                 "best": self.best,
                 "seconds": self._elapsed(),
+                "about": self._about,
             },
         )
 
@@ -82,11 +108,9 @@ class RunFolder:
         """Add a row to ``metrics.csv``, and keep the averaged weights, as the best as well if they are."""
         row = {"pictures": self.pictures, "seconds": round(self._elapsed()), "loss": round(loss, 4)}
         row |= {name: round(score, 4) for name, score in scores.items()}
-        path = self._out / "metrics.csv"
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
+        with (self._out / "metrics.csv").open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row)
-            if new:
+            if not file.tell():
                 writer.writeheader()
             writer.writerow(row)
         reached = {
@@ -110,12 +134,24 @@ def read_best(folder: Path) -> dict[str, Any]:
     """The content of a run's ``best.pt``.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is none, or it is damaged.
+    """
+    return read_saved(folder / "best.pt", f"The run {folder.name} has no readable best.pt; train it first.")
+
+
+def read_saved(path: Path, otherwise: str) -> dict[str, Any]:
+    """The content of a file of a run, which has the weights under ``model``.
+
+    Raises:
+        CheckpointError: with the sentence ``otherwise``; there is no such file, or it is damaged or of something else.
     """
     try:
-        return torch.load(folder / "best.pt", weights_only=True, map_location="cpu")
-    except OSError as error:
-        raise CheckpointError(f"The run {folder.name} has no readable best.pt; train it first.") from error
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds on a damaged file
+        raise CheckpointError(otherwise) from error
+    if not isinstance(saved, dict) or "model" not in saved:
+        raise CheckpointError(otherwise)
+    return saved
 
 
 def _replace(path: Path, content: dict[str, Any]) -> None:

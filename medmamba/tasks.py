@@ -10,7 +10,7 @@ from typing import Self
 
 from medmamba.errors import CheckpointError
 
-FLIPS = {"", "h", "v", "hv"}
+FLIPS = ("", "h", "v", "hv")
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,20 @@ class Task:
         """Build a task from a card's or a recipe's entry.
 
         Raises:
-            CheckpointError: a field is missing or unknown.
+            CheckpointError: a field is missing, unknown or has a value that it cannot have, or there is a single class.
         """
         try:
             fields = dict(entry)
             fields["classes"] = tuple(ClassName(**c) for c in fields["classes"])
             if "augmentation" in fields:
                 fields["augmentation"] = Augmentation(**fields["augmentation"])
-            return cls(**fields)
-        except (TypeError, KeyError, AttributeError) as error:
+            task = cls(**fields)
+            if len(task.classes) == 1:
+                raise ValueError("one class alone")
+            if task.augmentation.flips not in FLIPS:
+                raise ValueError("flips other than h, v, hv or none")
+            return task
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise CheckpointError(f"A task is not described as expected ({error}); see an existing card.") from error
 
     @property

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Annotated, Any, cast, get_args
 
 import numpy as np
@@ -21,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from medmamba import checkpoints, distributed, metrics, optimisers, protocols
+from medmamba.arguments import new_folder
 from medmamba.augment import Augmenter
 from medmamba.data import Split, load_split
 from medmamba.distributed import Team
@@ -29,7 +29,7 @@ from medmamba.mixing import mix
 from medmamba.network import Network
 from medmamba.objective import Objective
 from medmamba.preprocess import Transform
-from medmamba.run_folder import RunFolder
+from medmamba.run_folder import RunFolder, read_saved
 from medmamba.sampling import Pool, by_task
 from medmamba.tasks import OutputLayout, Task
 from medmamba.variants import build, config_of
@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required = of.default is MISSING
         parser.add_argument(
             f"--{name.replace('_', '-')}",
-            type=Path if kind == Path | None else kind,
+            type=new_folder if name == "out" else Path if kind == Path | None else kind,
             required=required,
             default=argparse.SUPPRESS,
             help=meaning if of.default in (MISSING, None, "") else f"{meaning}; default: {of.default}",
@@ -149,7 +149,8 @@ def _train(config: TrainConfig, team: Team) -> None:
     average = cast(Network, averaged.module)
     optimiser = optimisers.optimiser(config.optimiser, model, config.learning_rate, config.weight_decay)
     random = torch.Generator().manual_seed(config.seed)
-    about = {"config": {name: str(value) for name, value in asdict(config).items()}, "earlier": earlier}
+    settings = {name: str(value) for name, value in asdict(config).items()}
+    about = {"config": settings, "earlier": earlier, "outputs": _outputs(layout)}
     run = RunFolder(config.out, model, averaged, optimiser, random, about)
     run.resume()
     if team.leads:
@@ -223,11 +224,11 @@ def starting_point(path: Path, layout: OutputLayout) -> tuple[dict[str, Tensor],
         CheckpointError: it is neither, or the checkpoint answers other classes or in another order.
     """
     if not path.is_dir():
-        try:
-            best = torch.load(path, weights_only=True, map_location="cpu")
-            return best["model"], phases(best)
-        except (OSError, EOFError, UnpicklingError, RuntimeError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{path.name} is neither a checkpoint's folder nor the best.pt of a run.") from error
+        otherwise = f"{path.name} is neither a checkpoint's folder nor the best.pt of a run."
+        best = read_saved(path, otherwise)
+        if "config" not in best:
+            raise CheckpointError(otherwise)
+        return best["model"], phases(best)
     start = checkpoints.load(path)
     if _outputs(start.card.layout) != _outputs(layout):
         raise CheckpointError(f"The checkpoint {start.card.name} has other tasks or classes than the recipe.")

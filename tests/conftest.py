@@ -17,7 +17,7 @@ from medmamba.preprocess import Transform
 from medmamba.scan import BACKENDS, why_unavailable
 from medmamba.tasks import ClassName, OutputLayout, Task
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+SHARED_DATA = Path(os.environ.get("MEDMAMBA_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
 def pytest_report_header():
@@ -30,7 +30,7 @@ def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device, and torch sees none")
     if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
-        pytest.skip("needs the real pictures in ../shared/data")
+        pytest.skip("needs the real pictures; MEDMAMBA_TEST_DATA names their folder")
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +140,7 @@ def picture():
 
 
 def official_layout(depths, width, classes, states=16):
-    """Name -> shape of every tensor in the authors' layout (project notes, paper.md, section A.5)."""
+    """Name -> shape of every tensor in the authors' layout (their released code)."""
     layout = {"patch_embed.proj.weight": (width, 3, 4, 4)}
     layout |= dict.fromkeys(["patch_embed.proj.bias", "patch_embed.norm.weight", "patch_embed.norm.bias"], (width,))
     for i, blocks in enumerate(depths):

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import zipfile
 from pathlib import PurePosixPath
@@ -8,9 +9,9 @@ from medmamba import archive
 from medmamba.errors import ImageError
 
 
-def zipped(**files: bytes) -> bytes:
+def zipped(method: int = zipfile.ZIP_DEFLATED, **files: bytes) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(buffer, "w", method) as file:
         for name, content in files.items():
             file.writestr(name, content)
     return buffer.getvalue()
@@ -31,6 +32,25 @@ def test_a_damaged_entry_is_refused():
     data = bytearray(zipped(a=bytes(range(256)) * 20))
     data[40] ^= 0xFF
     with pytest.raises(ImageError):
+        list(archive.entries(bytes(data)))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_no_flipped_bit_escapes(method: int):
+    whole = zipped(method, a=bytes(range(256)) * 4, b=b"2")
+    for place in range(len(whole)):
+        data = bytearray(whole)
+        data[place] ^= 1 << place % 8
+        with contextlib.suppress(ImageError):
+            list(archive.entries(bytes(data)))
+
+
+def test_an_entry_without_a_name_is_refused():
+    data = bytearray(zipped(a=b"1"))
+    place = data.index(b"PK\x01\x02")
+    data[place + 28 : place + 30] = bytes(2)  # the length of its name in the directory
+    data[place + 30 : place + 32] = (1).to_bytes(2, "little")  # what was its name is now an extra field
+    with pytest.raises(ImageError, match="damaged"):
         list(archive.entries(bytes(data)))
 
 

@@ -15,12 +15,13 @@ from medmamba.cli import COMMANDS, main
 
 @pytest.fixture
 def files(tmp_path, picture):
-    """Two pictures and a file that is none."""
+    """Two pictures, a file that is none, and one that a system left behind."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(2):
         Image.fromarray(picture(80, 60, seed=number)).save(folder / f"{number}.png")
     (folder / "=evil.txt").write_text("no picture")
+    (folder / ".DS_Store").write_text("no picture")
     return folder
 
 

@@ -80,6 +80,7 @@ def test_two_networks_of_libraries_need_only_class_folders(command, data, resnet
     timm = pytest.importorskip("timm")
     save_file(timm.create_model("mobilenetv3_small_050", num_classes=3).state_dict(), tmp_path / "m.safetensors")
     other = f"timm:mobilenetv3_small_050@{tmp_path / 'm.safetensors'}"
+    (data / "skin" / "test" / ".ipynb_checkpoints").mkdir()
     code, report = command(
         f"torchvision:resnet18@{resnet_file}", other, "--data", data / "skin", "--size", 64, "--pictures", 0
     )

@@ -1,5 +1,7 @@
 """Folders and MedMNIST files -> squares and labels."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -68,6 +70,16 @@ def test_a_task_without_classes_takes_every_folder(tree):
     assert (split.labels == UNLABELLED).all()
 
 
+def test_what_systems_leave_behind_is_no_picture_and_no_class(tree):
+    root = tree()
+    folder = root / "skin" / "train"
+    for name in (".DS_Store", "a/.DS_Store", "a/Thumbs.db", ".ipynb_checkpoints/0.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"not a picture")
+    assert len(load_split(root, task_of("b", "a", "c"), "train", 16)) == 9
+    assert len(load_split(root, task_of(), "train", 16)) == 9
+
+
 def test_an_absent_split_is_empty(tree):
     split = load_split(tree(), task_of("b", "a", "c"), "test", 16)
     assert len(split) == 0
@@ -120,6 +132,20 @@ def test_the_cache_is_not_used_for_other_pictures_splits_or_sizes(tree, tmp_path
     assert len(load_split(root, task, "train", 16, cache)) == 8
 
 
+def test_a_replaced_picture_is_read_again_and_a_copied_one_is_not(tree, tmp_path):
+    root, cache, task = tree(), tmp_path / "cache", task_of("b", "a", "c")
+    path = root / "skin" / "train" / "b" / "0.png"
+    Image.fromarray(np.full((20, 30), 11, np.uint8)).save(path, "BMP")
+    load_split(root, task, "train", 16, cache)
+    os.utime(path, (1, 1))
+    load_split(root, task, "train", 16, cache)
+    assert len(list(cache.iterdir())) == 1
+    size = path.stat().st_size
+    Image.fromarray(np.full((20, 30), 77, np.uint8)).save(path, "BMP")
+    assert path.stat().st_size == size
+    assert (load_split(root, task, "train", 16, cache).squares[0] == 77).all()
+
+
 def test_a_cache_half_written_is_not_taken_for_whole(tree, tmp_path, monkeypatch):
     root, cache, task = tree(), tmp_path / "cache", task_of("b", "a", "c")
 
@@ -140,6 +166,40 @@ def test_a_medmnist_file(medmnist, colour):
     assert split.squares.shape == (4, 32, 32, 3)
     assert split.labels.tolist() == [1, 0, 2, 1]
     assert split.squares[:, 5, 5, 2].tolist() == [0, 10, 20, 30]
+
+
+@pytest.mark.parametrize(
+    ("labels", "task"),
+    [
+        (np.zeros((4, 14), np.uint8), task_of("a", "b", npz="skin.npz")),
+        (np.zeros(3, np.uint8), task_of("a", "b", npz="skin.npz")),
+        (np.array([[0], [1], [2], [1]]), task_of("a", "b", npz="skin.npz")),
+        (np.array([0, 1, -1, 1]), task_of("a", "b", npz="skin.npz")),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(tmp_path, labels, task):
+    np.savez(tmp_path / "skin.npz", val_images=np.zeros((4, 28, 28), np.uint8), val_labels=labels)
+    with pytest.raises(DataError, match=r"labels of val in skin\.npz do not fit its pictures, or not the 2 classes"):
+        load_split(tmp_path, task, "val", 28)
+
+
+@pytest.mark.parametrize("shape", [(4, 28), (4, 28, 28, 4)])
+def test_pictures_of_other_shapes_are_refused(tmp_path, shape):
+    np.savez(tmp_path / "skin.npz", val_images=np.zeros(shape, np.uint8), val_labels=np.zeros(4, np.uint8))
+    with pytest.raises(DataError, match=r"pictures of val in skin\.npz are not 8-bit grey or colour"):
+        load_split(tmp_path, task_of("a", "b", npz="skin.npz"), "val", 28)
+
+
+def test_a_medmnist_file_without_the_split_has_none_of_its_pictures(tmp_path):
+    np.savez(tmp_path / "skin.npz", train_images=np.zeros((4, 28, 28), np.uint8), train_labels=np.zeros(4, np.uint8))
+    task = task_of("a", "b", npz="skin.npz")
+    assert [len(load_split(tmp_path, task, split, 32)) for split in ("train", "val")] == [4, 0]
+    assert load_split(tmp_path, task, "val", 32).squares.shape == (0, 32, 32, 3)
+
+
+def test_a_medmnist_file_of_a_task_without_classes(medmnist):
+    split = load_split(medmnist(colour=False), task_of(npz="skin.npz"), "val", 32)
+    assert split.labels.tolist() == [UNLABELLED] * 4
 
 
 def test_an_absent_medmnist_file_is_an_error(tmp_path):

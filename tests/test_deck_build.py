@@ -53,6 +53,7 @@ def folder(tmp_path, picture):
         for seed in range(4):
             Image.fromarray(picture(seed=10 * i + seed)).save(tmp_path / "cells" / name / f"DOE{seed}.png")
     (tmp_path / "cells" / "platelet" / "DOE9.png").write_bytes(b"hello")
+    (tmp_path / "cells" / ".ipynb_checkpoints").mkdir()
     return tmp_path / "cells"
 
 

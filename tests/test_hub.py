@@ -113,6 +113,20 @@ def test_what_is_pushed_can_be_loaded(hub, generalist, tmp_path):
     assert not [path for path in hub.asked if "model.bin" in path]
 
 
+@pytest.mark.parametrize(
+    ("repository", "sentence"),
+    [
+        ("lab/net", "The hub cannot be reached, or did not take it (ConnectError)."),
+        ("not/a/name", "The hub has no repositories of such a name. Write owner/name."),
+    ],
+)
+def test_a_push_that_fails_is_said(generalist, tmp_path, repository, sentence):
+    done = run("", "http://127.0.0.1:9", tmp_path, "push", str(generalist), repository)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_what_is_not_there_is_said(hub, tmp_path):
     done = run(LOAD, hub.address, tmp_path, "hf://lab/other")
     assert "CheckpointError: The hub has no such checkpoint" in done.stderr

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = """
-medmamba.errors
+medmamba.arguments medmamba.errors medmamba.listing
 medmamba.scan.kernel_cache medmamba.scan.lanes medmamba.scan.reference medmamba.scan.threads
 medmamba.scan.steps
 medmamba.scan.kernels

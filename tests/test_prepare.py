@@ -138,6 +138,14 @@ def test_class_folders_are_split_by_picture(folders, tmp_path, name):
         assert np.bincount(loaded.labels).tolist() == [count] * len(data_set.classes)
 
 
+def test_too_few_of_a_single_class_are_refused(folders, tmp_path):
+    source = folders("cpn-x-ray")
+    for path in sorted((source / "inner" / "COVID").iterdir())[9:]:
+        path.unlink()
+    with pytest.raises(DataError, match="each class needs 10, of 10 groups"):
+        prepare.prepare(of_size("cpn-x-ray"), source, tmp_path / "out")
+
+
 def test_copies_share_a_split_and_are_told(folders, tmp_path):
     source = folders("cpn-x-ray")
     first, second = (source / "inner" / name for name in ("COVID", "NORMAL"))
@@ -252,6 +260,12 @@ def test_a_damaged_medmnist_file_leaves_nothing_behind(medmnist, tmp_path):
     assert not (tmp_path / "out" / "bloodmnist").exists()
 
 
+def test_a_split_that_a_medmnist_file_lacks_is_told(medmnist, tmp_path):
+    path, data_set, arrays = medmnist("bloodmnist")
+    np.savez(path, **{name: array for name, array in arrays.items() if not name.startswith("val")})
+    assert "val: 0 pictures, where the set has 3." in prepare.prepare(data_set, path, tmp_path / "out")
+
+
 def test_labels_of_another_set_are_refused(medmnist, tmp_path):
     path, _, _ = medmnist("bloodmnist")
     other = path.rename(path.with_name("breastmnist.npz"))
@@ -288,9 +302,16 @@ def test_the_medmnist_package_is_asked_for_its_file(medmnist, tmp_path, monkeypa
     for name, side, words in (("kvasir", "64", "not of MedMNIST"), ("bloodmnist", "65", "28, 64, 128, 224 pixels")):
         assert cli.main(["data", "prepare", name, "--medmnist", side, "--out", out]) == 2
         assert words in capsys.readouterr().err
+
+    def offline(self, **_):
+        raise RuntimeError("Automatic download failed!")
+
+    monkeypatch.setattr(BloodMNIST, "__init__", offline)
+    assert cli.main(["data", "prepare", "bloodmnist", "--medmnist", "64", "--out", out]) == 2
+    assert "got no file. Check the connection" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "medmnist", None)
     assert cli.main(["data", "prepare", "pathmnist", "--medmnist", "28", "--out", out]) == 2
-    assert "pip install 'medmamba[data]'" in capsys.readouterr().err
+    assert "pip install medmnist" in capsys.readouterr().err
 
 
 def test_sets_are_listed_and_shown(capsys):

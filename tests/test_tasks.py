@@ -41,6 +41,9 @@ def test_every_field_survives_json():
         {"classes": [{"name": "nv"}]},
         {"classes": None},
         {"augmentation": {"flip": "h"}},
+        {"augmentation": {"flips": "vertical and horizontal"}},
+        {"augmentation": {"flips": None}},
+        {"classes": [{"name": "nv", "label": "Naevus"}]},
     ],
 )
 def test_fields_that_do_not_fit_are_refused(change):

@@ -1,6 +1,7 @@
 """Training: a run that learns, starts from others and survives being killed."""
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.model import MedMamba
 from medmamba.objective import Objective
 from medmamba.preprocess import Transform
-from medmamba.run_folder import RunFolder
+from medmamba.run_folder import RunFolder, read_best
 from medmamba.tasks import OutputLayout
 from medmamba.train import TrainConfig, layout_of, predict, read_tasks, train, validate
 from tests.conftest import make_recipe
@@ -42,7 +43,7 @@ def run(recipe, tmp_path, monkeypatch):
     def make(name="run", **changes):
         options = {"size": 32, "variant": "tiny", "batch": 16, "warm_up": 16, "learning_rate": 3e-3, "pictures": 160}
         options |= {"validate_every": 64, "average": 0.9} | changes
-        return train(TrainConfig(tasks=recipe, data=recipe.parent, out=tmp_path / name, **options))
+        return train(TrainConfig(**{"tasks": recipe, "data": recipe.parent, "out": tmp_path / name} | options))
 
     return make
 
@@ -268,6 +269,61 @@ def test_a_kill_between_a_row_and_the_save_leaves_one_row(run, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             run(save_seconds=0.0)
     assert [int(row["pictures"]) for row in rows(run())] == [64, 128, 160]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"variant": "resnet18"}, "a run with --variant tiny"),
+        ({"optimiser": "adam"}, "a run with --optimiser adamw"),
+        ({"size": 40}, r"a run with --size 32\. Go on with these, or name another folder"),
+        ({"tasks": "swapped.json"}, "a run with other tasks or classes"),
+    ],
+)
+def test_another_run_does_not_go_on_in_the_folder(run, recipe, changes, sentence):
+    folder = run(pictures=16)
+    before = (folder / "state.pt").read_bytes(), rows(folder)
+    if "tasks" in changes:
+        entry = json.loads(recipe.read_text())
+        entry["tasks"][0]["classes"].reverse()  # as many outputs, in another order
+        changes = {"tasks": recipe.with_name(changes["tasks"])}
+        changes["tasks"].write_text(json.dumps(entry))
+    with pytest.raises(CheckpointError, match=sentence):
+        run(**{"pictures": 32} | changes)
+    assert ((folder / "state.pt").read_bytes(), rows(folder)) == before
+
+
+def test_other_lengths_and_states_that_say_nothing_of_their_run_go_on(run):
+    folder = run(pictures=16)
+    state = torch.load(folder / "state.pt", weights_only=True)
+    del state["about"]  # as before it was kept
+    torch.save(state, folder / "state.pt")
+    assert weights(run(pictures=32), "pictures") == 32
+    torch.save(state, folder / "state.pt")
+    with pytest.raises(CheckpointError, match="of another network or optimiser"):
+        run(variant="resnet18", pictures=32)
+
+
+def test_a_damaged_state_is_said(run):
+    folder = run(pictures=16)
+    (folder / "state.pt").write_bytes((folder / "state.pt").read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"state\.pt in the folder of --out is damaged"):
+        run(pictures=32)
+
+
+@pytest.mark.parametrize("left", ["", "pictures,sec"])
+def test_a_kill_while_the_first_row_is_written_does_not_keep_a_run_from_going_on(run, left):
+    folder = run(pictures=16)
+    (folder / "metrics.csv").write_text(left)
+    assert [int(row["pictures"]) for row in rows(run(pictures=80))] == [64, 80]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not torch's"])
+def test_best_weights_that_cannot_be_read(tmp_path, content):
+    if content is not None:
+        (tmp_path / "best.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"no readable best\.pt; train it first"):
+        read_best(tmp_path)
 
 
 def test_a_recipe_without_validation_pictures(run, monkeypatch):

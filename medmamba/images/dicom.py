@@ -28,7 +28,7 @@ from medmamba.images.dicom_pixels import DAMAGED, Layout, decode, layout_of
 from medmamba.images.geometry import square_pixels
 from medmamba.images.limits import MAX_INFLATED, check_frame
 from medmamba.images.luts import DamagedTable
-from medmamba.images.picture import MedicalImage, span
+from medmamba.images.picture import MedicalImage, gaps, span
 
 config.settings.reading_validation_mode = config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its messages quote the header
@@ -117,7 +117,7 @@ def _grey(dataset: Dataset, layout: Layout, frame: int, image: MedicalImage) -> 
         pixels, ends = table.apply(stored), np.array([0, table.top, *table.apply(ends[2:])])
     else:
         pixels, usable = _rescale(dataset, layout, frame, stored)
-        ends = _rescale(dataset, layout, frame, ends)[0]
+        ends = _rescale(dataset, layout, frame, ends)[0] if usable else ends
     if not usable:
         warnings.append("The file's rescale values are damaged: its values are shown as stored, without its window.")
     offers, notes = dicom_facts.windows(dataset, frame, layout.little_endian, layout.signed or int(ends[0]) < 0)
@@ -126,17 +126,18 @@ def _grey(dataset: Dataset, layout: Layout, frame: int, image: MedicalImage) -> 
     full = (float(ends[0]), float(ends[1])) if layout.stored <= 8 and holder is None else span(inside)
     if not offers and layout.stored > 8:
         warnings.append("The file names no window: its darkest value is drawn black and its brightest white.")
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        warnings.append("Some values are not numbers and are drawn black.")
     return image.replace(
         pixels=np.ascontiguousarray(pixels), window=offers[0] if offers else None, windows=offers,
-        value_range=(min(full), max(full)), warnings=(*warnings, *notes),
+        value_range=(min(full), max(full)), warnings=(*warnings, *gaps(pixels), *notes),
         padding=(float(min(ends[2:])), float(max(ends[2:]))) if padding and outside.any() else None,
     )  # fmt: skip
 
 
 def _rescale(dataset: Dataset, layout: Layout, frame: int, stored: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Rescale slope and intercept: integers stay integers where that is exact. False: they were not usable."""
+    """Rescale slope and intercept: integers stay integers where that is exact. False: they were not usable.
+
+    Nor are they where a value would become too large for float32, in which pictures are kept.
+    """
     holder = dicom_facts.groups(dataset, frame, "PixelValueTransformationSequence")
     given = value(holder, "RescaleSlope") is not None or value(holder, "RescaleIntercept") is not None
     slope = 1.0 if value(holder, "RescaleSlope") is None else number(holder, "RescaleSlope")
@@ -146,7 +147,10 @@ def _rescale(dataset: Dataset, layout: Layout, frame: int, stored: np.ndarray) -
         return stored.astype(exact, copy=False), True
     if not slope or intercept is None:
         return stored.astype(exact, copy=False), False
-    bound = abs(slope) * 2.0**layout.stored + abs(intercept)
+    largest = 2.0**layout.stored if stored.dtype.kind in "iu" else max(map(abs, span(stored)))
+    bound = abs(slope) * largest + abs(intercept)
+    if bound > np.finfo(np.float32).max:
+        return stored.astype(exact, copy=False), False
     if stored.dtype.kind in "iu" and slope == int(slope) and intercept == int(intercept) and bound < 2**31:
         return (stored.astype(np.int32) * int(slope) + int(intercept)).astype(np.int32), True
     with np.errstate(over="ignore", invalid="ignore"):

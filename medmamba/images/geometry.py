@@ -27,6 +27,8 @@ def turn(pixels: np.ndarray, tag: int) -> np.ndarray:
 def square_pixels(image: MedicalImage, aspect: float) -> MedicalImage:
     """Stretches the coarser axis by linear interpolation so that pixels are square; unchanged within 1 %.
 
+    Padding is kept out of the interpolation, which would draw a rim between it and the picture; its place stays.
+
     Args:
         aspect: height of a pixel over its width. Over 10 (or under 1/10) it is taken for an error and left alone.
     """
@@ -39,7 +41,29 @@ def square_pixels(image: MedicalImage, aspect: float) -> MedicalImage:
     check_size(*size)
     spacing = (min(image.pixel_spacing),) * 2 if image.pixel_spacing else None
     note = f"The pixels are not square: the picture was stretched from {columns} x {rows} to {size[1]} x {size[0]}."
-    return image.replace(pixels=_resize(image.pixels, size), pixel_spacing=spacing, warnings=(*image.warnings, note))
+    pixels = image.pixels
+    if image.padding is None:
+        pixels = _resize(pixels, size)
+    else:
+        outside = (pixels >= image.padding[0]) & (pixels <= image.padding[1])
+        drawn = _resize(_widened(pixels, outside, axis=0 if size[0] > rows else 1), size)
+        pixels = np.where(_nearest(outside, size), _nearest(pixels, size), drawn)
+    return image.replace(pixels=pixels, pixel_spacing=spacing, warnings=(*image.warnings, note))
+
+
+def _widened(pixels: np.ndarray, outside: np.ndarray, axis: int) -> np.ndarray:
+    """(H, W) whose picture reaches one pixel further into the padding along ``axis``, as far as interpolation looks."""
+    pixels, outside = pixels.swapaxes(0, axis).copy(), outside.swapaxes(0, axis)
+    last, first = outside[1:] & ~outside[:-1], outside[:-1] & ~outside[1:]
+    pixels[1:][last] = pixels[:-1][last]
+    pixels[:-1][first] = pixels[1:][first]
+    return pixels.swapaxes(0, axis)
+
+
+def _nearest(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) to ``size``, each value the nearest of those there are."""
+    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(size, values.shape, strict=True))
+    return values[rows[:, None], columns]
 
 
 def _resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

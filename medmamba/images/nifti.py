@@ -6,6 +6,8 @@ laid out as in radiology: the patient's right on the left of the screen, front o
 are cut across the third axis, rows along the second, and the edges are unknown.
 """
 
+import gzip
+import io
 import struct
 import zlib
 
@@ -14,7 +16,7 @@ import numpy as np
 from medmamba.errors import ImageError
 from medmamba.images.geometry import square_pixels
 from medmamba.images.limits import MAX_INFLATED, check_frame, check_size
-from medmamba.images.picture import MedicalImage, Window, span
+from medmamba.images.picture import MedicalImage, Window, gaps, span
 
 DAMAGED = "This NIfTI file is damaged or cut off. Export it again."
 TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
@@ -47,16 +49,13 @@ FIELDS = {
 
 
 def inflate(data: bytes) -> bytes:
-    """A gzip file's contents, refused over ``MAX_INFLATED`` before the memory is spent."""
-    inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    """A gzip file's contents, of all its members, refused over ``MAX_INFLATED`` before the memory is spent."""
     try:
-        plain = inflater.decompress(data, MAX_INFLATED)
-    except zlib.error:
+        plain = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MAX_INFLATED + 1)
+    except (OSError, EOFError, zlib.error):
         raise ImageError("This compressed file is damaged or cut off. Copy or export it again.") from None
-    if inflater.unconsumed_tail:
+    if len(plain) > MAX_INFLATED:
         raise ImageError(f"This file unpacks to more than {MAX_INFLATED >> 20} MB. Export fewer slices of it.")
-    if not inflater.eof:
-        raise ImageError("This compressed file is damaged or cut off. Copy or export it again.")
     return plain
 
 
@@ -128,7 +127,7 @@ def _image(
         pixel_spacing=spacing,
         orientation=orientation,
         kind="NIfTI",
-        warnings=tuple(warnings),
+        warnings=(*warnings, *gaps(values)),
         tags={"Rows": str(values.shape[0]), "Columns": str(values.shape[1])},
     )
     return square_pixels(image, spacing[0] / spacing[1] if spacing else 1.0)

@@ -138,16 +138,21 @@ class MedicalImage:
         darkest, brightest = span(values)
         slope = (brightest - darkest) / 65535 or 1.0
         with np.errstate(all="ignore"):
-            scaled = np.nan_to_num((values.astype(np.float64) - darkest) / slope, nan=0.0)
+            scaled = np.nan_to_num((values.astype(np.float64) - darkest) / slope, nan=0.0, posinf=0.0, neginf=0.0)
         return np.clip(np.rint(scaled), 0, 65535).astype(np.uint16), slope, darkest
 
     def table(self, window: tuple[float, float] | Window | None = None) -> np.ndarray:
         """(65536,) uint8: what ``display(window)`` draws for each value of ``samples``, inversion included."""
         _, slope, intercept = self.samples()
-        return self._renderer(window)(np.arange(65536) * slope + intercept)
+        return self._renderer(window, slope / 2)(np.arange(65536) * slope + intercept)
 
-    def _renderer(self, window: tuple[float, float] | Window | None) -> Callable[[np.ndarray], np.ndarray]:
-        """The function from an array of modality values to uint8 that every rendering goes through."""
+    def _renderer(
+        self, window: tuple[float, float] | Window | None, rounding: float = 0.0
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """The function from an array of modality values to uint8 that every rendering goes through.
+
+        rounding: how far values may be from those of ``pixels``.
+        """
         chosen = window if isinstance(window, Window) else Window(*window) if window is not None else self.window
         if chosen is None:
             black, white = self.value_range
@@ -158,9 +163,9 @@ class MedicalImage:
                 share = np.nan_to_num(chosen.apply(values), nan=0.0)
             grey = np.floor((1.0 - share if self.inverted else share) * 255.0 + 0.5).astype(np.uint8)
             if self.padding is not None:
-                grey[(values >= self.padding[0]) & (values <= self.padding[1])] = 0
+                grey[(values >= self.padding[0] - rounding) & (values <= self.padding[1] + rounding)] = 0
             if values.dtype.kind == "f":
-                grey[np.isnan(values)] = 0
+                grey[~np.isfinite(values)] = 0
             return grey
 
         return render
@@ -169,6 +174,12 @@ class MedicalImage:
 def _to_8_bit(colour: np.ndarray) -> np.ndarray:
     """uint16 RGB to uint8, rounded."""
     return ((colour.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def gaps(values: np.ndarray) -> list[str]:
+    """The warning of values that are not finite, if there are any."""
+    whole = values.dtype.kind != "f" or np.isfinite(values).all()
+    return [] if whole else ["Some values are not numbers and are drawn black."]
 
 
 def span(values: np.ndarray) -> tuple[float, float]:

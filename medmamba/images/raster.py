@@ -1,4 +1,4 @@
-"""Ordinary pictures (PNG, JPEG, TIFF, BMP, WebP, GIF) to ``MedicalImage``, by Pillow; 16-bit colour by imagecodecs.
+"""Ordinary pictures (PNG, JPEG, TIFF, BMP, WebP, GIF) to ``MedicalImage``, by Pillow; 16-bit ones by imagecodecs.
 
 Decisions: 8-bit grey is shown as it is, deeper grey from its darkest to its brightest value. Transparent parts are laid
 on black, the background of a reading room. The orientation that a camera wrote is followed. Each of these is said in a
@@ -17,7 +17,7 @@ from medmamba.errors import ImageError
 from medmamba.images import codestream
 from medmamba.images.geometry import turn
 from medmamba.images.limits import TOO_LARGE, check_frame, check_size
-from medmamba.images.picture import MedicalImage, span
+from medmamba.images.picture import MedicalImage, gaps, span
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # its messages quote text chunks and tags
 
@@ -55,8 +55,9 @@ def _read(picture: Image.Image, data: bytes, kind: str, frame: int, frames: int)
     warnings: list[str] = []
     if frames > 1:
         warnings.append(f"Page {frame + 1} of {frames}." if kind == "TIFF" else f"Frame {frame + 1} of {frames}.")
-    orientation = int(picture.getexif().get(ORIENTATION) or 1)
-    deep = _deep_colour(picture, data, kind, frame)
+    tag = picture.getexif().get(ORIENTATION)
+    orientation = tag if isinstance(tag, int) else 1  # written as another type, it says nothing
+    deep = _deep_samples(picture, data, kind, frame)
     pixels = _load(picture, warnings) if deep is None else _without_alpha(deep, warnings)
     if kind == "JPEG" and frames == 1:
         _refuse_cut_off(data)
@@ -71,8 +72,7 @@ def _read(picture: Image.Image, data: bytes, kind: str, frame: int, frames: int)
     if pixels.ndim == 2 and pixels.dtype != np.uint8:
         value_range = span(pixels)
         warnings.append("Deeper than 8 bits and without a window: its darkest value is black, its brightest white.")
-        if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-            warnings.append("Some values are not numbers and are drawn black.")
+        warnings += gaps(pixels)
     height, width = pixels.shape[:2]
     return MedicalImage(
         np.ascontiguousarray(pixels),
@@ -93,7 +93,8 @@ def _load(picture: Image.Image, warnings: list[str]) -> np.ndarray:
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or (
         "transparency" in picture.info and mode in ("L", "RGB", "P", "1")
     ):
-        return _without_alpha(np.asarray(picture.convert("RGBA")), warnings, grey=mode in ("LA", "La", "L", "1"))
+        channels = [0, 3] if mode in ("LA", "La", "L", "1") else [0, 1, 2, 3]
+        return _without_alpha(np.asarray(picture.convert("RGBA"))[:, :, channels], warnings)
     if mode == "1":
         return np.asarray(picture.convert("L"))
     if mode == "P":
@@ -111,23 +112,20 @@ def _load(picture: Image.Image, warnings: list[str]) -> np.ndarray:
     raise ImageError(UNUSUAL)
 
 
-def _without_alpha(pixels: np.ndarray, warnings: list[str], grey: bool = False) -> np.ndarray:
-    """(H, W, 3 or 4) laid on black: (H, W, 3), or (H, W) of the first channel if ``grey``."""
+def _without_alpha(pixels: np.ndarray, warnings: list[str]) -> np.ndarray:
+    """Grey with alpha (H, W, 2) or colour with or without (H, W, 3 or 4), laid on black: (H, W) or (H, W, 3)."""
+    grey, top = pixels.shape[2] == 2, np.iinfo(pixels.dtype).max
     colours = pixels[:, :, 0] if grey else pixels[:, :, :3]
-    if pixels.shape[2] == 3:
-        return np.ascontiguousarray(colours)
-    top = np.iinfo(pixels.dtype).max
-    alpha = pixels[:, :, 3]
+    alpha = pixels[:, :, -1] if grey else pixels[:, :, 3:]
     if (alpha == top).all():
         return np.ascontiguousarray(colours)
     warnings.append("Transparent parts are drawn on black.")
-    weight = alpha.astype(np.uint32) if grey else alpha.astype(np.uint32)[:, :, None]
-    return ((colours * weight + np.uint32(top // 2)) // np.uint32(top)).astype(pixels.dtype)
+    return ((colours * alpha.astype(np.uint32) + np.uint32(top // 2)) // np.uint32(top)).astype(pixels.dtype)
 
 
-def _deep_colour(picture: Image.Image, data: bytes, kind: str, frame: int) -> np.ndarray | None:
-    """(H, W, 3 or 4) uint16 for 16-bit colour, which Pillow would cut to 8 bits; None for everything else."""
-    if kind == "PNG" and data[24] == 16 and data[25] in (2, 6):
+def _deep_samples(picture: Image.Image, data: bytes, kind: str, frame: int) -> np.ndarray | None:
+    """(H, W, 2 to 4) uint16 for 16-bit grey with alpha or colour, which Pillow would cut to 8 bits; else None."""
+    if kind == "PNG" and data[24] == 16 and data[25] in (2, 4, 6):
         deep = imagecodecs.png_decode(data)
     elif kind == "TIFF" and set(picture.tag_v2.get(TIFF_BITS, ())) == {16} and picture.tag_v2.get(TIFF_SAMPLES) == 3:  # type: ignore[attr-defined]
         if picture.tag_v2.get(TIFF_PHOTOMETRIC) != 2:  # type: ignore[attr-defined]
@@ -135,7 +133,7 @@ def _deep_colour(picture: Image.Image, data: bytes, kind: str, frame: int) -> np
         deep = imagecodecs.tiff_decode(data, index=frame)
     else:
         return None
-    if deep.dtype != np.uint16 or deep.shape not in ((picture.height, picture.width, n) for n in (3, 4)):
+    if deep.dtype != np.uint16 or deep.shape not in ((picture.height, picture.width, n) for n in (2, 3, 4)):
         raise ImageError(UNUSUAL)
     return deep
 

@@ -35,8 +35,6 @@ REFUSED = (
     (b"\xff\x4f\xff\x51", f"This is a JPEG 2000 code stream, which is read only inside DICOM. {EXPORT}"),
     (b"\0\0\0\x0cJXL ", f"This is a JPEG XL file, which is not read. {EXPORT}"),
     (b"\xff\x0a", f"This is a JPEG XL file, which is not read. {EXPORT}"),
-    (b"II+\0", f"This is a BigTIFF file, which is not read. {EXPORT}"),
-    (b"MM\0+", f"This is a BigTIFF file, which is not read. {EXPORT}"),
     (b"\0\0\x01\0", f"This is an icon file, which is not read. {EXPORT}"),
     (b"\x93NUMPY", f"This is a NumPy array, which is not read. {EXPORT}"),
     (b"\x89HDF", f"This is an HDF5 file, which is not read. {EXPORT}"),
@@ -45,6 +43,7 @@ REFUSED = (
     (b"NDims", "This is a MetaImage header, which is not read. Export it as NIfTI or DICOM."),
     (b"\x1aE\xdf\xa3", f"This is a video, not a picture. {EXPORT}"),
 )
+BIGTIFF = (b"II+\0", b"MM\0+")  # refused late: it may stand before a DICOM file, as TIFF may (PS3.10 7.1)
 NETPBM = tuple(f"P{digit}{space}".encode() for digit in "1234567" for space in "\n\r\t ")
 BOXES = {
     b"avif": "an AVIF picture, which is not read",
@@ -115,6 +114,8 @@ def _name_unknown(head: bytes) -> str:
     """The sentence for bytes that no reader takes."""
     if head[4:8] == b"ftyp":
         return f"This is {BOXES.get(head[8:12], 'a video, not a picture')}. {EXPORT}"
+    if head.startswith(BIGTIFF):
+        return f"This is a BigTIFF file, which is not read. {EXPORT}"
     if head.startswith(NETPBM):
         return f"This is a Netpbm picture (PGM, PPM), which is not read. {EXPORT}"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -184,6 +184,16 @@ def test_a_damaged_rescale_is_left_out_and_said(slope: str) -> None:
     assert any("rescale" in warning for warning in image.warnings)
 
 
+@pytest.mark.parametrize(
+    ("pixels", "slope", "intercept"),
+    [(RAMP, "1", "1E39"), (RAMP, "1E36", "0"), (np.array([[0, 3e38]], np.float32), "9", "0")],
+)
+def test_a_rescale_beyond_all_bounds_is_left_out_and_said(pixels: np.ndarray, slope: str, intercept: str) -> None:
+    image = load(dicom(pixels, RescaleSlope=slope, RescaleIntercept=intercept, SamplesPerPixel=1))
+    np.testing.assert_array_equal(image.pixels, pixels)
+    assert any("rescale values are damaged" in warning for warning in image.warnings)
+
+
 def test_a_modality_lookup_table_is_applied() -> None:
     values = np.array([[0, 1, 2, 3, 9]], np.uint16)
     image = load(dicom(values, ModalityLUTSequence=[lut([3, 1, 16], [100, 200, 300])]))
@@ -306,6 +316,28 @@ def test_pixels_that_are_not_square_are_stretched_and_said() -> None:
     assert load(dicom(RAMP, PixelAspectRatio=[1, 2])).pixels.shape == (12, 32)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_stretching_draws_no_rim_between_padding_and_picture(turned: bool) -> None:
+    pixels = np.full((6, 4), 100, np.uint16)
+    pixels[:2] = pixels[5] = 4095
+    spacing = [1.0, 0.5]
+    header = {"PixelPaddingValue": 4095, "WindowCenter": 500, "WindowWidth": 1000}
+    if turned:
+        pixels, spacing = np.ascontiguousarray(pixels.T), spacing[::-1]
+    image = load(dicom(pixels, PixelSpacing=spacing, **header))
+    lines = image.pixels.T if turned else image.pixels
+    assert lines.shape == (12, 4)
+    assert [set(line.tolist()) for line in lines] == [{4095}] * 4 + [{100}] * 6 + [{4095}] * 2
+    assert set(np.unique(image.display())) == {0, 26}
+
+
+def test_stretching_interpolates_the_picture_beside_padding() -> None:
+    pixels = np.array([[0, 0], [10, 0], [20, 0], [0, 30]], np.uint16)
+    image = load(dicom(pixels, PixelPaddingValue=0, PixelSpacing=[2.0, 1.0]))
+    assert image.pixels[:, 0].tolist() == [0, 0, 10, 12, 18, 20, 0, 0]
+    assert image.pixels[:, 1].tolist() == [0] * 6 + [30, 30]
+
+
 @pytest.mark.parametrize(("given_", "word"), [("YES", "holds burnt-in"), (None, "may contain burnt-in"), ("NO", "")])
 def test_burnt_in_text(given_: str | None, word: str) -> None:
     found = [warning for warning in load(dicom(RAMP, BurnedInAnnotation=given_)).warnings if "burnt-in" in warning]
@@ -333,7 +365,8 @@ def test_without_preamble_and_meta(syntax: str) -> None:
 
 def test_a_preamble_may_be_a_tiff_but_not_a_program() -> None:
     data = dicom(RAMP)
-    np.testing.assert_array_equal(load(b"II*\0" + data[4:]).pixels, RAMP)
+    for magic in (b"II*\0", b"II+\0", b"MM\0+"):
+        np.testing.assert_array_equal(load(magic + data[4:]).pixels, RAMP)
     for magic in (b"MZ", b"\x7fELF", b"PK\x03\x04", b"%PDF", b"#!"):
         with pytest.raises(ImageError):
             load(magic + data[len(magic) :])

@@ -102,6 +102,27 @@ def test_a_header_that_does_not_fit_is_refused(at: int, layout: str, value: floa
         load(bytes(data))
 
 
+def test_infinite_values_are_said() -> None:
+    image = load(nifti(np.array([[[np.inf], [1]], [[2], [3]]], np.float32)))
+    assert (image.display() == 0).all(2).sum() == 2, "the infinite value and the darkest"
+    assert "Some values are not numbers and are drawn black." in image.warnings
+    assert not any("not numbers" in warning for warning in load(nifti(VOLUME)).warnings)
+
+
+def test_gzip_in_members_is_read_whole() -> None:
+    plain = nifti(VOLUME, affine=RAS)
+    packed = b"".join(gzip.compress(plain[start : start + 100]) for start in range(0, len(plain), 100))
+    packed += gzip.compress(b"")  # as bgzip ends its files
+    np.testing.assert_array_equal(load(packed, 2).pixels, load(plain, 2).pixels)
+    with pytest.raises(ImageError, match="cut off"):
+        load(packed[:-5])
+
+
+def test_a_bomb_in_members_is_refused() -> None:
+    with pytest.raises(ImageError, match="unpacks to more"):
+        load(gzip.compress(bytes(30 << 20), 1) * 9)
+
+
 def test_other_gzip_files_and_bombs_are_refused() -> None:
     with pytest.raises(ImageError, match="gzip"):
         load(gzip.compress(b"II*\0" + bytes(100)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from medmamba.errors import ImageError
-from medmamba.images.picture import MedicalImage, Window
+from medmamba.images.picture import MedicalImage, Window, gaps
 
 few = settings(max_examples=60, deadline=None)
 numbers = st.floats(-1e5, 1e5)
@@ -88,6 +88,27 @@ def test_padding_is_black_even_where_low_is_white() -> None:
 def test_values_that_are_no_numbers_are_black() -> None:
     image = MedicalImage(np.array([[np.nan, 0, 1]], dtype=np.float32), inverted=True, value_range=(0, 1))
     assert image.display()[0, :, 0].tolist() == [0, 255, 0]
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_infinite_values_are_black_and_said(inverted: bool) -> None:
+    values = np.array([[np.inf, -np.inf, 0, 1]], dtype=np.float32)
+    image = MedicalImage(values, inverted=inverted, value_range=(0, 1))
+    assert image.display()[0, :, 0].tolist() == [0, 0, *((255, 0) if inverted else (0, 255))]
+    assert image.samples()[0].tolist() == [[0, 0, 0, 65535]]
+    assert gaps(values) == ["Some values are not numbers and are drawn black."]
+    assert gaps(np.zeros(2, np.float32)) == gaps(np.zeros(2, np.uint8)) == []
+
+
+@pytest.mark.parametrize("stored", [7, 1000, 2501, 3000])
+def test_the_table_draws_padding_amid_the_values_black(stored: int) -> None:
+    pixels = (np.arange(4000, dtype=np.float32).reshape(40, 100) * np.float32(0.37)).astype(np.float32)
+    padding = float(pixels.flat[stored])
+    image = MedicalImage(pixels, inverted=True, value_range=(0, 1480), padding=(padding, padding))
+    sample = int(image.samples()[0].flat[stored])
+    assert image.display().reshape(-1, 3)[stored].tolist() == [0, 0, 0]
+    assert image.table()[sample] == 0
+    assert (image.table()[[sample - 2, sample + 2]] > 0).all()
 
 
 def test_sixteen_bit_colour_is_rounded_to_eight() -> None:

@@ -101,6 +101,26 @@ def test_transparency_is_laid_on_black_and_said() -> None:
     assert not load(save(Image.fromarray(pixels).convert("LA"), "PNG")).is_colour
 
 
+def test_sixteen_bit_grey_with_transparency_keeps_its_depth() -> None:
+    deep = np.zeros((4, 6, 2), np.uint16)
+    deep[:, :, 0], deep[:, :, 1] = np.arange(6) * 800, 65535  # 12 bits in 16: the high byte has 15 steps
+    whole = load(bytes(imagecodecs.png_encode(deep)))
+    np.testing.assert_array_equal(whole.pixels, deep[:, :, 0])
+    assert whole.display()[0, :, 0].tolist() == [0, 51, 102, 153, 204, 255]
+    assert not any("ransparent" in warning for warning in whole.warnings)
+    deep[:, 4, 1], deep[:, 5, 1] = 0, 32768
+    laid = load(bytes(imagecodecs.png_encode(deep)))
+    assert laid.pixels[0].tolist() == [0, 800, 1600, 2400, 0, 2000]
+    assert "Transparent parts are drawn on black." in laid.warnings
+
+
+def test_an_orientation_of_another_type_says_nothing() -> None:
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHI4s", 0x0112, 7, 1, b"\x06\0\0\0") + bytes(4)
+    image = load(save(RGB, "JPEG", exif=exif))
+    assert image.pixels.shape == RGB.shape
+    assert not image.warnings
+
+
 def test_bilevel_palette_and_printing_colours() -> None:
     bits = load(save(Image.fromarray(GREY).convert("1"), "PNG"))
     assert set(np.unique(bits.pixels)) == {0, 255}

@@ -1,0 +1,36 @@
+"""Kinds of arguments that name what a command will write: refused before the work and not after it."""
+
+import os
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+
+def new_file(text: str) -> Path:
+    """The path of a file to write, for ``type`` of an argument; one that is there is written anew.
+
+    Raises:
+        ArgumentTypeError: it is a folder, may not be written, or the folder that it belongs into is not there.
+    """
+    path = Path(text)
+    if os.path.isdir(path):
+        raise ArgumentTypeError("this is a folder; name a file in it")
+    if not os.path.isdir(path.parent):
+        raise ArgumentTypeError("there is no folder for this file; make it first")
+    if not os.access(path if os.path.exists(path) else path.parent, os.W_OK):
+        raise ArgumentTypeError("this file may not be written; name another place")
+    return path
+
+
+def new_folder(text: str) -> Path:
+    """The path of a folder to write to, for ``type`` of an argument; it, and those above it, need not be there.
+
+    Raises:
+        ArgumentTypeError: there is a file on the way, or nothing may be written there.
+    """
+    path = Path(text)
+    there = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    if not os.path.isdir(there):
+        raise ArgumentTypeError("there is a file of that name, or on the way; name another folder")
+    if not os.access(there, os.W_OK):
+        raise ArgumentTypeError("nothing may be written there; name another folder")
+    return path
