@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.engine import AT_ONCE
 from app.service import Analysis, Question, Service
 from medmamba.checkpoints import Card
 from medmamba.errors import MedMambaError, RequestError
@@ -64,6 +65,7 @@ def build(service: Service) -> None:
         "outputs": result,
         "preprocess": False,  # for gr.File it would leave an empty file behind each time
         "concurrency_id": "network",
+        "concurrency_limit": AT_ONCE,
         "show_progress": "hidden",
     }
     button.click(_spoken(classify), [picture, task, frame, checkpoint], api_name="classify", **shared)
@@ -91,7 +93,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "novelty": None
         if novelty is None
         else {"score": novelty.score, "threshold": novelty.threshold, "refused": novelty.refused},
-        "warnings": list(analysis.image.warnings),
+        "warnings": list(analysis.warnings),
         "frame": analysis.image.frame,
         "frames": analysis.image.frames,
         "checkpoint": analysis.checkpoint,

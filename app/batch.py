@@ -1,4 +1,4 @@
-"""Many files: one row of plain data each, whether it could be read or not. Their names stay in the browser."""
+"""Many files: one row of plain data each, whether it could be read or not."""
 
 import base64
 import io
@@ -19,7 +19,10 @@ THUMBNAIL = 72  # pixels
 
 
 def rows(service: Service, data: Any) -> Iterator[dict[str, Any]]:
-    """Answers for the held files that a request names, a message after each; every file is forgotten afterwards."""
+    """Answers for the held files that a request names, a message after each; every file is forgotten afterwards.
+
+    The request may name question and model; without them the network decides, and the default model answers.
+    """
     texts = texts_for("en")
     request: int = 0
     try:
@@ -50,14 +53,14 @@ def _row(service: Service, question: Question, texts: Texts) -> dict[str, Any]:
 
 def _answer(analysis: Analysis, texts: Texts) -> dict[str, Any]:
     answer, top = analysis.answer, analysis.answer.top
-    refused = answer.novelty is not None and answer.novelty.refused
+    refused, modality = analysis.is_refused, present.title(texts.term(analysis.task.modality))
     words = texts("batch.refused") if refused else present.band_words(analysis, texts)
     return {
         "thumbnail": thumbnail(answer.seen),
-        "modalityWords": present.title(texts.term(analysis.task.modality)),
+        "modalityWords": present.nearest(analysis, texts) if refused else modality,
         "classWords": texts.term(top.label) if top else "",
         "bandWords": words,
-        "warningWords": [texts.say(warning) for warning in analysis.image.warnings],
+        "warningWords": [texts.say(warning) for warning in analysis.warnings],
         "modality": analysis.task.modality,
         "modalities": dict(answer.modalities),
         "task": answer.task,
@@ -67,7 +70,7 @@ def _answer(analysis: Analysis, texts: Texts) -> dict[str, Any]:
         "probabilities": {score.name: score.probability for score in answer.scores},
         "prediction_set": list(answer.prediction_set.names) if answer.prediction_set else None,
         "refused": refused if answer.novelty else None,
-        "warnings": list(analysis.image.warnings),
+        "warnings": list(analysis.warnings),
         "checkpoint": analysis.checkpoint,
         "version": analysis.card.version,
         "sha256": analysis.card.sha256,

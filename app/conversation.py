@@ -1,7 +1,7 @@
-"""What the page asks and how it is answered, step by step: plain data in, (viewer message, answer panel) pairs out.
+"""What the page asks and how it is answered, step by step: plain data in, messages out.
 
-A message holds everything known so far, so that one lost on the way does no harm; ``request`` tells the page which of
-its requests it belongs to. ``None`` for the panel leaves it as it is.
+A message holds everything known so far, the answer's HTML included, so that one lost on the way does no harm and what
+the page shows together belongs together; ``request`` tells the page which of its requests it belongs to.
 """
 
 import base64
@@ -18,7 +18,7 @@ from medmamba.errors import MedMambaError, RequestError
 from medmamba.saliency import LAST_STAGE, EvidenceMap
 
 QUICK_MAPS = {("grad-cam", LAST_STAGE)}  # from what the answer holds: there with the answer, in one step less
-Step = tuple[dict[str, Any], str | None]
+Message = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 
@@ -62,48 +62,48 @@ class Wish:
         )
 
 
-def ask(service: Service, data: Any) -> Iterator[Step]:
+def ask(service: Service, data: Any) -> Iterator[Message]:
     """Reading, classifying, mapping; a step for each."""
     yield from _guarded(data, lambda wish: _ask(service, wish))
 
 
-def trust(service: Service, data: Any) -> Iterator[Step]:
+def trust(service: Service, data: Any) -> Iterator[Message]:
     """How far the map on the screen can be relied on."""
     yield from _guarded(data, lambda wish: _trust(service, wish))
 
 
-def write_report(service: Service, data: Any) -> Iterator[Step]:
+def write_report(service: Service, data: Any) -> Iterator[Message]:
     """The picture on the screen as a PDF or PNG page, for the browser to save."""
     yield from _guarded(data, lambda wish: _report(service, wish, data))
 
 
-def _ask(service: Service, wish: Wish) -> Iterator[Step]:
+def _ask(service: Service, wish: Wish) -> Iterator[Message]:
     image = service.picture(wish.question.token, wish.question.frame)
     description = frames.describe(image, frames.frame_of(image))
     picture = description | {"token": wish.question.token, "frame": wish.question.frame}
-    message: dict[str, Any] = {"request": wish.request, "picture": picture}
-    yield message | {"progress": "classifying"}, None
+    message: Message = {"request": wish.request, "picture": picture}
+    yield message | {"progress": "classifying"}
     analysis = service.classify(wish.question)
-    panel: str | None = present.answer(analysis, wish.texts, wish.anyway, wish.class_name, service.usable(), wish.sets)
+    panel = present.answer(analysis, wish.texts, wish.anyway, wish.class_name, service.usable(), wish.sets)
+    message |= {"panel": panel}
     if not present.is_shown(analysis, wish.anyway):
-        yield message | {"progress": "done", "evidence": None}, panel
+        yield message | {"progress": "done", "evidence": None}
         return
     if (wish.method, wish.stage) not in QUICK_MAPS:
-        yield message | {"progress": "mapping"}, panel
-        panel = None
+        yield message | {"progress": "mapping"}
     map_ = _map(service, wish, analysis)
-    yield message | {"progress": "done", "evidence": present.evidence(map_, analysis, wish.texts)}, panel
+    yield message | {"progress": "done", "evidence": present.evidence(map_, analysis, wish.texts)}
 
 
-def _trust(service: Service, wish: Wish) -> Iterator[Step]:
-    yield {"request": wish.request, "progress": "trusting"}, None
+def _trust(service: Service, wish: Wish) -> Iterator[Message]:
+    yield {"request": wish.request, "progress": "trusting"}
     analysis = service.classify(wish.question)
     score = service.trust(analysis, _map(service, wish, analysis))
-    yield {"request": wish.request, "progress": "done", "trust": present.trust(score, wish.texts)}, None
+    yield {"request": wish.request, "progress": "done", "trust": present.trust(score, wish.texts)}
 
 
-def _report(service: Service, wish: Wish, data: dict[str, Any]) -> Iterator[Step]:
-    yield {"request": wish.request, "progress": "reporting"}, None
+def _report(service: Service, wish: Wish, data: dict[str, Any]) -> Iterator[Message]:
+    yield {"request": wish.request, "progress": "reporting"}
     window = field(data, "window", list, None)
     if window is not None and not (len(window) == 2 and all(isinstance(v, (int, float)) for v in window)):
         raise RequestError("The window is not a centre and a width.")
@@ -117,7 +117,7 @@ def _report(service: Service, wish: Wish, data: dict[str, Any]) -> Iterator[Step
     kind = field(data, "format", str)
     page = report.render(analysis, _map(service, wish, analysis), look, wish.texts, kind)
     content = base64.b64encode(page).decode()
-    yield {"request": wish.request, "progress": "done", "report": {"format": kind, "content": content}}, None
+    yield {"request": wish.request, "progress": "done", "report": {"format": kind, "content": content}}
 
 
 def _map(service: Service, wish: Wish, analysis: Analysis) -> EvidenceMap:
@@ -127,14 +127,16 @@ def _map(service: Service, wish: Wish, analysis: Analysis) -> EvidenceMap:
     return service.evidence(analysis, wish.class_name or top.name, wish.method, wish.stage)
 
 
-def _guarded(data: Any, steps: Callable[[Wish], Iterator[Step]]) -> Iterator[Step]:
-    request, texts = 0, texts_for("en")
+def _guarded(data: Any, steps: Callable[[Wish], Iterator[Message]]) -> Iterator[Message]:
+    known: Message = {"request": 0}
+    texts = texts_for("en")
     try:
         wish = Wish.from_page(data)
-        request, texts = wish.request, wish.texts
-        yield from steps(wish)
+        known, texts = {"request": wish.request}, wish.texts
+        for known in steps(wish):
+            yield known
     except Exception as error:
-        yield {"request": request, "progress": "done", "error": sentence(error, texts)}, None
+        yield known | {"progress": "done", "error": sentence(error, texts)}
 
 
 def sentence(error: Exception, texts: Texts) -> str:

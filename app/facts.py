@@ -1,5 +1,6 @@
 """Model Facts (Sendak et al. 2020): every checkpoint as a page made from its card alone, or the error it has."""
 
+import logging
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -9,19 +10,21 @@ from app.present import title, value_of
 from app.texts import Texts
 from medmamba.checkpoints import Card
 from medmamba.classifier import TRUSTED_ERROR, is_reliable
-from medmamba.errors import MedMambaError
+from medmamba.errors import CheckpointError, MedMambaError
 from medmamba.tasks import Task
 
 HEADLINE = ("accuracy", "balanced_accuracy", "auc", "ece")
 BY_CLASS = ("sensitivity", "specificity", "precision", "auc")
 AREAS = {"auc"}
+ODD = "Its card holds figures of a form that cannot be read."
+logger = logging.getLogger(__name__)
 
 
 def page(models: Mapping[str, Card | MedMambaError], texts: Texts) -> str:
     """All checkpoints, the first one unfolded."""
     first = next((name for name, entry in models.items() if isinstance(entry, Card)), None)
     sections = [
-        _model(name, entry, texts, name == first) if isinstance(entry, Card) else _broken(name, entry, texts)
+        _section(name, entry, texts, name == first) if isinstance(entry, Card) else _broken(name, entry, texts)
         for name, entry in models.items()
     ]
     nothing = f'<p class="mm-callout">{escape(texts("models.none"))}</p>'
@@ -41,6 +44,15 @@ def estimate(entry: Any, metric: str, texts: Texts) -> str:
     if entry.get("low") is None or entry.get("high") is None:
         return write(value)
     return f"{write(value)} ({write(entry['low']).removesuffix(' %')} – {write(entry['high'])})"
+
+
+def _section(name: str, card: Card, texts: Texts, is_first: bool) -> str:
+    """A checkpoint, or that its card is not to be read: a card may come from anywhere, with any figures."""
+    try:
+        return _model(name, card, texts, is_first)
+    except Exception as error:
+        logger.warning("the card of %s has figures of another form: %s", name, type(error).__name__)
+        return _broken(name, CheckpointError(ODD), texts)
 
 
 def _model(name: str, card: Card, texts: Texts, is_first: bool) -> str:
@@ -112,7 +124,7 @@ def _measured(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
     head = "".join(f'<th scope="col">{escape(texts(f"models.{name}"))}</th>' for name in BY_CLASS)
     by_class = metrics.get("classes", {})
     rows = "".join(
-        f'<tr><th scope="row">{escape(label)}</th><td>{by_class.get(c.name, {}).get("support", "–")}</td>'
+        f'<tr><th scope="row">{escape(label)}</th><td>{escape(str(by_class.get(c.name, {}).get("support", "–")))}</td>'
         + "".join(f"<td>{escape(estimate(by_class.get(c.name, {}).get(name), name, texts))}</td>" for name in BY_CLASS)
         + "</tr>"
         for c, label in zip(task.classes, labels, strict=True)
@@ -139,7 +151,7 @@ def _reliability(metrics: Mapping[str, Any], texts: Texts) -> str:
     names = "bin", "support", "confidence", "right"
     head = "".join(f'<th scope="col">{escape(texts(f"models.{name}"))}</th>' for name in names)
     rows = "".join(
-        f'<tr><th scope="row">{low * 100:.0f} – {high * 100:.0f} %</th><td>{row["pictures"]}</td>'
+        f'<tr><th scope="row">{low * 100:.0f} – {high * 100:.0f} %</th><td>{escape(str(row["pictures"]))}</td>'
         f"<td>{texts.percent(row['confidence'])}</td>"
         f"<td>{escape(estimate({'value': row['accuracy']} | row, 'accuracy', texts))}</td></tr>"
         for low, high, row in plots.filled(bins)
@@ -165,9 +177,9 @@ def _held_back(metrics: Mapping[str, Any], texts: Texts) -> str:
 def _bands(bands: Mapping[str, Any], texts: Texts) -> str:
     """How often each of the page's words was right on the test pictures."""
     rows = [
-        texts(f"models.band.{kind}", pictures=entry["pictures"], right=texts.percent(entry["right"]))
+        texts(f"models.band.{kind}", pictures=entry["pictures"], right=texts.percent(entry.get("right", 0.0)))
         for kind, entry in bands.items()
-        if kind != "uncertain" and "right" in entry
+        if kind != "uncertain" and entry["pictures"] > 0  # where none was right, older cards leave "right" out
     ]
     return _list(tuple(rows))
 

@@ -18,6 +18,7 @@ from app.conversation import field, sentence
 from app.quiz import Quiz
 from app.routes import PRIVATE
 from app.service import Service
+from app.store import GoneError
 from app.texts import Texts, texts_for
 from app.tutor import Tutor
 from medmamba.deck import MODALITY, Case, Deck, classes_of, read_deck, write_deck
@@ -38,7 +39,7 @@ def learn_routes(tutor: Tutor, service: Service, upload_bytes: int) -> APIRouter
         try:
             return form(await run_in_threadpool(act, texts))
         except Exception as error:
-            status = 422 if isinstance(error, MedMambaError) else 500
+            status = 410 if isinstance(error, GoneError) else 422 if isinstance(error, MedMambaError) else 500
             return PlainTextResponse(sentence(error, texts), status_code=status, headers=PRIVATE)
 
     async def body_of(request: Request) -> bytes:
@@ -217,6 +218,7 @@ def _results(tutor: Tutor, token: str) -> dict[str, Any]:
     return tallies | {
         "by_confidence": {name: vars(tally) for name, tally in found.by_confidence.items()},
         "by_class": {name: vars(tally) for name, tally in found.by_class.items()},
+        "declined": found.declined,
         "agreed": found.agreed,
         "misses": [
             {"position": p, "choice": held.responses[p].choice, "truth": held.case(p).truth} for p in found.misses
@@ -234,13 +236,20 @@ def _deck(service: Service, data: dict[str, Any]) -> Deck:
     classes = tuple((field(c, "name", str), field(c, "label", str)) for c in _objects(data, "classes"))
     cases = tuple(
         Case(
-            service.file(field(entry, "token", str)),
+            _picture(service, field(entry, "token", str), number),
             field(entry, "truth", str),
             *(_text(entry, name) for name in ("text", "source", "licence")),
         )
-        for entry in _objects(data, "cases")
+        for number, entry in enumerate(_objects(data, "cases"), 1)
     )
     return Deck(field(data, "title", str), field(data, "language", str), field(data, "task", str), classes, cases)
+
+
+def _picture(service: Service, token: str, number: int) -> bytes:
+    try:
+        return service.file(token)
+    except GoneError:
+        raise GoneError(f"Case {number}: its picture is no longer held in memory. Add it again.") from None
 
 
 def _text(entry: dict[str, Any], name: str) -> str:

@@ -121,14 +121,20 @@ def build_server(settings: Settings, service: Service) -> Application:
         return logins is not None and await run_in_threadpool(logins, name, password)
 
     desk = build_desk(settings, service)
-    server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None, lifespan=attended(desk, folder))
+    tutor = Tutor(service, settings.held_bytes // 2, QUIZ_SECONDS)
+
+    def forget() -> None:
+        service.forget_old()
+        tutor.forget_old()
+
+    lifespan = attended(desk, folder, forget)
+    server = FastAPI(title="MedMamba", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
     server.add_exception_handler(Refusal, refused)
     server.add_exception_handler(RequestValidationError, misshapen)
     page = build_app(service)
     add_routes(server, service, gallery, settings.upload_bytes, answers=lambda: not page._queue.stopped)
     add_classroom(server, desk)
-    tutor = Tutor(service, settings.held_bytes // 2, QUIZ_SECONDS)
     server.include_router(learn_routes(tutor, service, settings.upload_bytes))
     page.state_session_capacity = SESSIONS
     # Twice the line: what is asked of pictures that were answered waits there too, and must not crowd out the others.
@@ -173,13 +179,18 @@ def build_desk(settings: Settings, service: Service) -> Desk:
     return Desk(store, service, settings.room_hours, decks=lessons.decks)
 
 
-def attended(desk: Desk, folder: Path) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
-    """The server's lifespan, as long as which the rooms' background thread runs and disk and memory are tidied."""
+def attended(
+    desk: Desk, folder: Path, forget: Callable[[], None]
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    """The server's lifespan, as long as which the rooms' background thread runs and disk and memory are tidied.
+
+    forget: drops what memory holds for too long; called even when nobody asks for anything.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         desk.attendant.start()
-        chores = [asyncio.create_task(keep_swept(folder)), asyncio.create_task(keep_trimmed())]
+        chores = [asyncio.create_task(keep_swept(folder)), asyncio.create_task(keep_trimmed(forget))]
         try:
             yield
         finally:

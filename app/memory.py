@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import sys
+from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
 
@@ -17,8 +18,9 @@ def trim() -> None:
             give_back(0)
 
 
-async def keep_trimmed() -> None:
-    """Trim again and again; to be cancelled."""
+async def keep_trimmed(forget: Callable[[], None]) -> None:
+    """Forget what has grown old and trim, again and again; to be cancelled."""
     while True:
         await asyncio.sleep(OFTEN)
+        await run_in_threadpool(forget)
         await run_in_threadpool(trim)

@@ -9,6 +9,7 @@ import(new URL("viewer/main.js", document.baseURI))
   .then((page) => page.{call}(element, trigger, watch, props, [{events}]))
   .catch((error) => console.error(error));
 """
+UNANSWERED = "() => ({unanswered: Date.now()})"  # a value, never twice the same, in place of an answer
 
 
 def mounted(name: str, call: str, *, events: tuple[str, ...] = (), value: Any = None, template: str = "") -> gr.HTML:

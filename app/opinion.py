@@ -40,6 +40,16 @@ class Opinion:
     notes: dict[str, str] = field(default_factory=dict)
     checkpoint: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def was_heard(self) -> bool:
+        """Whether a network was asked at all: without, the same question may be answered another time."""
+        return bool(self.checkpoint)
+
+    @property
+    def declined(self) -> bool:
+        """Whether it gives no answer, by its novelty score; to the question whether it should, that is an answer."""
+        return self.refused and bool(self.probabilities)
+
 
 def question_of(task: str, card: Card | None) -> str:
     """The words of a task's question on a card, or the key of the page's own; empty where there is neither."""
@@ -60,12 +70,14 @@ def ask(service: Service, picture: bytes, task: str, classes: Sequence[str]) -> 
     Raises:
         ImageError: the picture cannot be read.
     """
+    card = next(iter(service.usable().values()), None)
+    if card is not None and not is_answered(task, classes, card):
+        return Opinion(checkpoint=_checkpoint(card))
     token = service.hold(picture)
     try:
         analysis = service.classify(Question(token, task=None if task in QUESTIONS else task))
-        has_distance = analysis.answer.novelty is not None
-        if not is_answered(task, classes, analysis.card) or (task == FAMILIAR and not has_distance):
-            return Opinion(checkpoint=_checkpoint(analysis))
+        if task == FAMILIAR and analysis.answer.novelty is None:
+            return Opinion(checkpoint=_checkpoint(analysis.card))
         return _opinion(service, analysis, task, classes)
     except (RequestError, CheckpointError):
         return Opinion()
@@ -95,7 +107,7 @@ def _opinion(service: Service, analysis: Analysis, task: str, classes: Sequence[
         recognised=recognised,
         evidence=None if map_ is None else {"values": map_.values.round(5).tolist(), "reference": map_.reference},
         notes={} if map_ is None else {code: _note(map_, analysis, code) for code in languages()},
-        checkpoint=_checkpoint(analysis),
+        checkpoint=_checkpoint(analysis.card),
     )
 
 
@@ -124,6 +136,5 @@ def _note(map_: EvidenceMap, analysis: Analysis, language: str) -> str:
     return f"{texts('learn.map', label=label)} {note}"
 
 
-def _checkpoint(analysis: Analysis) -> dict[str, str]:
-    card = analysis.card
+def _checkpoint(card: Card) -> dict[str, str]:
     return {"title": card.title, "version": card.version, "sha256": card.sha256}

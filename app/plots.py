@@ -31,7 +31,7 @@ def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], rows: str,
                 f'<rect x="{left + j * CELL}" y="{top + i * CELL}" width="{CELL - 2}" height="{CELL - 2}" rx="3" '
                 f'fill-opacity="{0.06 + 0.8 * share:.2f}"/>'
                 f'<text class="{"mm-on" if share > 0.5 else ""}" x="{left + j * CELL + CELL / 2 - 1}" '
-                f'y="{top + middle + 4}" text-anchor="middle">{value}</text>'
+                f'y="{top + middle + 4}" text-anchor="middle">{escape(str(value))}</text>'
             )
     width, height = left + size, top + size
     return (

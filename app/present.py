@@ -32,12 +32,13 @@ def answer(
 
     anyway: show a refused picture's answer. sets: show the prediction set.
     """
-    refused = analysis.answer.novelty is not None and analysis.answer.novelty.refused
-    parts = [_recognised(analysis, texts)]
-    if not analysis.task.classes:
-        parts.append(f'<p class="mm-callout">{escape(texts("answer.noClasses"))}</p>')
-    elif refused and not anyway:
+    refused = analysis.is_refused
+    answered = anyway or not refused
+    parts = [_recognised(analysis, texts) if answered else _nearest(analysis, texts)]
+    if not answered:
         parts.append(_refusal(analysis, texts))
+    elif not analysis.task.classes:
+        parts.append(f'<p class="mm-callout">{escape(texts("answer.noClasses"))}</p>')
     else:
         parts += [_shown_anyway(texts) if refused else "", _band(analysis, texts), _bars(analysis, texts, class_name)]
         parts += [_prediction_set(analysis, texts, sets), _prevalence(analysis, texts)]
@@ -45,8 +46,8 @@ def answer(
         parts.append(_report(texts))
     parts += [
         _checkpoints(analysis, texts, checkpoints or {}),
-        _warnings(analysis.image, texts),
-        _card(analysis, texts),
+        _warnings(analysis, texts),
+        _card(analysis, texts) if answered else "",
         _seen(analysis, texts),
     ]
     return f'<div class="mm-answer">{"".join(parts)}</div>'
@@ -54,13 +55,7 @@ def answer(
 
 def is_shown(analysis: Analysis, anyway: bool) -> bool:
     """Whether probabilities are on the page: there are classes, and the picture is not refused."""
-    novelty = analysis.answer.novelty
-    return bool(analysis.answer.scores) and (anyway or novelty is None or not novelty.refused)
-
-
-def waiting(texts: Texts) -> str:
-    """The panel before the first picture."""
-    return f'<div class="mm-answer mm-empty"><p>{escape(texts("answer.empty"))}</p></div>'
+    return bool(analysis.answer.scores) and (anyway or not analysis.is_refused)
 
 
 def evidence(map_: EvidenceMap, analysis: Analysis, texts: Texts) -> dict[str, Any]:
@@ -129,6 +124,19 @@ def _recognised(analysis: Analysis, texts: Texts) -> str:
     )
 
 
+def _nearest(analysis: Analysis, texts: Texts) -> str:
+    """What a refused picture comes nearest to, without the certainty and the question that would make it an answer."""
+    return (
+        f'<header class="mm-recognised"><h2><span>{escape(nearest(analysis, texts))}</span></h2>'
+        f"{_tasks(analysis, texts)}</header>"
+    )
+
+
+def nearest(analysis: Analysis, texts: Texts) -> str:
+    """The kind of picture that a refused one comes nearest to, said as no more than that."""
+    return texts("answer.nearest", modality=texts.term(analysis.task.modality))
+
+
 def _tasks(analysis: Analysis, texts: Texts) -> str:
     """A select with every task that may be asked of a visitor's picture, the most probable first."""
     offered = {task.name: task for task in analysis.card.layout.tasks if task.uploads}
@@ -141,17 +149,17 @@ def _tasks(analysis: Analysis, texts: Texts) -> str:
         chosen = " selected" if analysis.answer.chosen_by == "router" else ""
         options.append(f'<option value=""{chosen}>{escape(texts("answer.router"))}</option>')
     for name in order:
-        task = offered[name]
-        words = texts(
-            "answer.otherOption",
-            modality=title(texts.term(task.modality)),
-            question=texts.term(task.question),
-        )
+        words = task_title(offered[name], texts)
         mark = " selected" if analysis.answer.chosen_by == "user" and name == analysis.answer.task else ""
         share = f" ({texts.percent(chance[name])})" if name in chance else ""
         options.append(f'<option value="{escape(name)}"{mark}>{escape(words + share)}</option>')
     choice = f'<select data-ask="task">{"".join(options)}</select>'
     return f'<label class="mm-field">{escape(texts("answer.other"))}{choice}</label>'
+
+
+def task_title(task: Task, texts: Texts) -> str:
+    """A task as one of several to choose from."""
+    return texts("answer.otherOption", modality=title(texts.term(task.modality)), question=texts.term(task.question))
 
 
 def band_words(analysis: Analysis, texts: Texts) -> str:
@@ -301,10 +309,10 @@ def _shown_anyway(texts: Texts) -> str:
     return f'<p class="mm-callout mm-refusal">{escape(texts("answer.refused.shown"))}</p>'
 
 
-def _warnings(image: MedicalImage, texts: Texts) -> str:
-    if not image.warnings:
+def _warnings(analysis: Analysis, texts: Texts) -> str:
+    if not analysis.warnings:
         return ""
-    rows = "".join(f"<li>{escape(texts.say(warning))}</li>" for warning in image.warnings)
+    rows = "".join(f"<li>{escape(texts.say(warning))}</li>" for warning in analysis.warnings)
     return f'<section class="mm-warnings"><h3>{escape(texts("answer.warnings"))}</h3><ul>{rows}</ul></section>'
 
 

@@ -41,7 +41,8 @@ class Tally:
 class Results:
     """What came of a quiz so far.
 
-    network: over the answered cases whose network answer is known; student_beside: the student on the same cases.
+    network: over the answered cases in which the network gave an answer; student_beside: the student on the same cases.
+    declined: in how many more it gave none, because the picture is unlike those that it was trained on.
     network_wrong: the cases among these in which the network was wrong, ``right`` those that the student had right;
     agreed: in how many of them the student had chosen the network's wrong class.
     """
@@ -51,6 +52,7 @@ class Results:
     by_class: dict[str, Tally]
     network: Tally
     student_beside: Tally
+    declined: int
     network_wrong: Tally
     agreed: int
     misses: tuple[int, ...]
@@ -114,7 +116,8 @@ def results(quiz: Quiz, opinions: Mapping[int, Opinion]) -> Results:
     """What came of the answered cases; ``opinions`` by position, as far as they are known."""
     rows = [(position, quiz.case(position).truth, response) for position, response in sorted(quiz.responses.items())]
     right = {position: response.choice == truth for position, truth, response in rows}
-    network = {p: opinions[p].choice for p, _, _ in rows if p in opinions and opinions[p].choice is not None}
+    heard = {p: opinions[p] for p, _, _ in rows if p in opinions and opinions[p].choice is not None}
+    network = {p: said.choice for p, said in heard.items() if not said.declined}
     wrong = [p for p, truth, _ in rows if p in network and network[p] != truth]
     names = [name for name, _ in quiz.deck.classes]
     return Results(
@@ -123,6 +126,7 @@ def results(quiz: Quiz, opinions: Mapping[int, Opinion]) -> Results:
         by_class={name: _tally(right[p] for p, truth, _ in rows if truth == name) for name in names},
         network=_tally(network[p] == truth for p, truth, _ in rows if p in network),
         student_beside=_tally(right[p] for p in network),
+        declined=len(heard) - len(network),
         network_wrong=_tally(right[p] for p in wrong),
         agreed=sum(quiz.responses[p].choice == network[p] for p in wrong),
         misses=tuple(p for p, is_right in right.items() if not is_right),

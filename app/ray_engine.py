@@ -143,7 +143,7 @@ def _connect(cluster: Cluster, root: Path | None) -> Any:
         import ray
         from ray import serve
     except ImportError:
-        raise MedMambaError("Ray is not installed. Install it with: pip install 'medmamba[serve]'.") from None
+        raise MedMambaError("Ray is not installed. Install it with: pip install 'ray[serve]'.") from None
     options: dict[str, Any] = {"address": cluster.address, "log_to_driver": False, "logging_level": "error"}
     if not cluster.address:
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": STORE_BYTES}

@@ -6,6 +6,7 @@ Drawn with matplotlib, which gives both formats from one layout.
 import io
 import secrets
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -21,13 +22,15 @@ from app import present
 from app.service import Analysis
 from app.texts import Texts
 from medmamba.errors import RequestError
+from medmamba.images import MedicalImage
 from medmamba.saliency import EvidenceMap
 
-FORMATS = {"pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
 COLORMAPS = {"cividis": "cividis", "viridis": "viridis", "inferno": "inferno", "grey": "gray"}
 SIGNED = "PuOr_r"
 FULL_COLOUR = 0.4  # as in viewer/overlay.js
 A4 = (8.27, 11.69)  # inches
+TOP, BOTTOM = 0.955, 0.04  # of a sheet
+DPI = 150  # of a PNG
 LONGEST = 1400  # pixels of a picture in the report
 MARGIN = 0.08  # of the page's width
 INK, QUIET, BAR, RAIL = "#182027", "#51606b", "#0a6f66", "#dfe5e8"
@@ -74,25 +77,58 @@ def render(analysis: Analysis, map_: EvidenceMap | None, look: Look, texts: Text
     page.pictures(display, None if map_ is None else overlay(display, map_, look))
     page.answer(analysis)
     page.settings(analysis, map_, look)
+    return FORMATS[kind](page.sheets)
+
+
+def _pdf(sheets: list[Figure]) -> bytes:
     buffer = io.BytesIO()
-    FORMATS[kind](page.figure)
-    options = {"metadata": {"Creator": "MedMamba", "CreationDate": None}} if kind == "pdf" else {"dpi": 150}
-    page.figure.savefig(buffer, format=kind, **options)
+    with PdfPages(buffer, metadata={"Creator": "MedMamba", "CreationDate": None}) as pages:
+        for sheet in sheets:
+            pages.savefig(sheet)
     return buffer.getvalue()
 
 
+def _png(sheets: list[Figure]) -> bytes:
+    """The sheets below one another."""
+    drawn = []
+    for sheet in sheets:
+        sheet.set_dpi(DPI)
+        canvas = FigureCanvasAgg(sheet)
+        canvas.draw()
+        drawn.append(np.asarray(canvas.buffer_rgba())[..., :3])
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(drawn)).save(buffer, "PNG", dpi=(DPI, DPI))
+    return buffer.getvalue()
+
+
+FORMATS: dict[str, Callable[[list[Figure]], bytes]] = {"pdf": _pdf, "png": _png}
+
+
 class _Page:
-    """A sheet that is written from the top down; ``at`` is where the next line goes, as a share of the height."""
+    """Sheets that are written from the top down; ``at`` is where the next line goes, as a share of the height."""
 
     def __init__(self, texts: Texts) -> None:
-        self.texts, self.figure, self.at = texts, Figure(figsize=A4), 0.955
+        self.texts, self.sheets, self.at = texts, [Figure(figsize=A4)], TOP
+
+    @property
+    def figure(self) -> Figure:
+        """The sheet that is being written."""
+        return self.sheets[-1]
+
+    def make_room(self, height: float) -> None:
+        """Begins a new sheet where so much would not fit on this one."""
+        if self.at - height < BOTTOM:
+            self.sheets.append(Figure(figsize=A4))
+            self.at = TOP
 
     def write(self, words: str, size: float = 9, weight: str = "normal", colour: str = INK, width: int = 100) -> None:
+        height = size * 1.5 / 72 / A4[1]
         for line in textwrap.wrap(words, int(width * 9 / size)) or [""]:
+            self.make_room(height)
             self.figure.text(
                 MARGIN, self.at, line, fontsize=size, fontweight=weight, color=colour, va="top", parse_math=False
             )
-            self.at -= size * 1.5 / 72 / A4[1]
+            self.at -= height
 
     def skip(self, lines: float = 0.7) -> None:
         self.at -= lines * 9 * 1.5 / 72 / A4[1]
@@ -122,7 +158,7 @@ class _Page:
         if answer.modalities:
             share = self.texts.percent(dict(answer.modalities)[analysis.task.modality])
             self.write(texts(f"report.by.{answer.chosen_by}", percent=share), colour=QUIET)
-        if answer.novelty is not None and answer.novelty.refused:
+        if analysis.is_refused:
             self.write(texts("answer.refused.shown"), 10, "bold", "#8a4b00")
         self.write(present.band_words(analysis, texts), 11, "bold")
         if answer.band is not None and answer.band.held_back:
@@ -133,6 +169,7 @@ class _Page:
         self.skip()
 
     def bar(self, label: str, share: float) -> None:
+        self.make_room(9 * 1.5 / 72 / A4[1])
         axes = self.figure.add_axes((0.5, self.at - 0.0095, 0.34, 0.006))
         axes.set_xlim(0, 1)
         axes.barh([0, 0], [1, share], color=[RAIL, BAR])
@@ -152,13 +189,24 @@ class _Page:
             colours = texts("viewer.signed") if look.signed else texts(f"colormap.{look.colormap}")
             lines.append(texts("report.map", label=label, method=method, stage=map_.stage, colours=colours))
         self.write(" · ".join(lines), colour=QUIET)
+        self.write(_sides(analysis.image, texts), colour=QUIET)
         if map_ is not None:
             self.write(present.map_note(map_, analysis, texts), colour=QUIET)
-        for warning in analysis.image.warnings:
+        for warning in analysis.warnings:
             self.write(texts.say(warning), colour=QUIET)
         self.write(f"{texts('answer.card.caveat')}: {texts.term(analysis.task.caveat)}", colour=QUIET)
         self.write(f"{card.title}, {texts('models.version', version=card.version, date=card.date)}", colour=QUIET)
         self.write(f"SHA-256 {card.sha256}", 8, colour=QUIET)
+
+
+def _sides(image: MedicalImage, texts: Texts) -> str:
+    """Which side is which, as far as the file says, and that the report shows the picture as the file has it."""
+    if image.orientation:
+        left, right, _, _ = image.orientation
+        sides = texts("report.sides", left=left, right=right)
+    else:
+        sides = texts("viewer.orientationUnknown")
+    return f"{sides} · {texts('report.asFiled')}"
 
 
 def _fitting(display: np.ndarray) -> np.ndarray:

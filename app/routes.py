@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import frames
 from app.examples import Gallery
+from app.present import task_title
 from app.service import Service
 from app.texts import texts_for
 from medmamba import archive
@@ -61,6 +62,30 @@ def add_routes(
             return _sentence(str(error), 404, language)
         headers = PRIVATE | {"Content-Encoding": "deflate"}
         return Response(body, media_type="application/octet-stream", headers=headers)
+
+    @server.delete("/pictures/{token}")
+    def forget(token: str) -> Response:
+        """Forgets a file at once; nothing happens if it is not held."""
+        service.drop(token)
+        return Response(status_code=204, headers=PRIVATE)
+
+    @server.get("/models")
+    def models(language: Language = "en") -> list[dict[str, object]]:
+        """What many pictures can be asked, and of which model; the default one first."""
+        texts = texts_for(language)
+        return [
+            {
+                "name": name,
+                "title": card.title,
+                "routed": bool(card.layout.routed),
+                "tasks": [
+                    {"name": task.name, "title": task_title(task, texts)}
+                    for task in card.layout.tasks
+                    if task.uploads and task.classes
+                ],
+            }
+            for name, card in service.usable().items()
+        ]
 
     @server.get("/examples")
     def examples(language: Language = "en") -> list[dict[str, object]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from app.engine import Engine, LocalEngine
+from app.header import contradiction
 from app.line import Line
 from app.store import PictureStore
 from medmamba import images, registry, saliency
@@ -52,6 +53,17 @@ class Analysis:
     def task(self) -> Task:
         """The task that was answered."""
         return self.card.layout.task(self.answer.task)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the picture is too unlike those that the network learnt."""
+        return self.answer.novelty is not None and self.answer.novelty.refused
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be known of the file: the reader's warnings, and where its header contradicts the answer."""
+        contradicted = contradiction(self.image, self.task.modality)
+        return (contradicted, *self.image.warnings) if contradicted else self.image.warnings
 
 
 class Service:
@@ -107,13 +119,17 @@ class Service:
         """The bytes of a held file.
 
         Raises:
-            RequestError: it is no longer held.
+            GoneError: it is no longer held.
         """
         return self._store.get(token).data
 
     def holdings(self) -> tuple[int, int]:
         """How many files are held, and the bytes that they take."""
         return self._store.holdings()
+
+    def forget_old(self) -> None:
+        """Forget the files that have been untouched for too long."""
+        self._store.forget_old()
 
     def drop(self, token: str) -> None:
         """Forget a file at once."""

@@ -19,6 +19,10 @@ GONE = "This picture is no longer held in memory. Open the file again."
 FRAMES_KEPT = 4  # decoded frames of one file
 
 
+class GoneError(RequestError):
+    """What was held in memory is no longer, or never was."""
+
+
 @dataclass
 class Held:
     """One visitor's file: its bytes, its last decoded frames, and the answers already given for them."""
@@ -53,17 +57,22 @@ class PictureStore:
             self._make_room()
         return token
 
+    def forget_old(self) -> None:
+        """Forget what has been untouched for too long; a server that nobody asks must be told to."""
+        with self._lock:
+            self._forget_old()
+
     def get(self, token: str) -> Held:
         """The file behind a token.
 
         Raises:
-            RequestError: it is not held, or no longer.
+            GoneError: it is not held, or no longer.
         """
         with self._lock:
             self._forget_old()
             held = self._held.get(token)
             if held is None:
-                raise RequestError(GONE)
+                raise GoneError(GONE)
             held.touched = self._clock()
             self._held.move_to_end(token)
         return held

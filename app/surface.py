@@ -13,7 +13,10 @@ _OPEN = re.compile(
     rf"app_id|login_check|user|theme\.css|call/(?:v2/)?(?:{'|'.join(ENDPOINTS)})(?:/[\w-]+)?)/?"
 )
 _CLOSED = ("/monitoring", "/pwa_icon", "/docs", "/redoc", "/openapi.json")
-_COUNTED = ("pictures", "archives", "examples", "learn", "classroom", "texts", "viewer", "assets", "svelte", "static")
+_COUNTED = (
+    *("pictures", "archives", "examples", "models", "learn", "classroom", "texts", "viewer", "assets", "svelte"),
+    "static",
+)
 _ALONE = ("/", "/config", "/login", "/logout", "/healthz", "/readyz")
 
 

@@ -1,7 +1,8 @@
 """Quizzes under way, each behind a random token in memory, and the network's answers to their cases.
 
 The network is asked in one background thread as soon as a case is shown, for it and for the next, so that its answer is
-there when the student has thought; an answer once given is kept for everybody who meets the same picture and question.
+there when the student has thought; an answer once given is kept for everybody who meets the same picture and question,
+as long as the checkpoint is the same.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +66,11 @@ class Tutor:
             self._make_room()
         return token
 
+    def forget_old(self) -> None:
+        """Forget the quizzes that have been untouched for too long; a server that nobody asks must be told to."""
+        with self._lock:
+            self._forget_old()
+
     @contextmanager
     def quiz(self, token: str) -> Iterator[Quiz]:
         """The quiz behind a token, for one thread at a time.
@@ -92,8 +98,7 @@ class Tutor:
     def prepare(self, token: str, position: int) -> None:
         """Ask the network about a case and the next, without waiting."""
         quiz = self._get(token).quiz
-        for place in range(position, min(position + 2, len(quiz.order))):
-            self._ask(quiz.deck, quiz.case(place))
+        self._ask(quiz.deck, [quiz.case(place) for place in range(position, min(position + 2, len(quiz.order)))])
 
     def opinion(self, token: str, position: int) -> Opinion:
         """The network's answer to an answered case; waits for it.
@@ -103,22 +108,30 @@ class Tutor:
         """
         with self.quiz(token) as quiz:
             case = quiz.answered(position)
-        return self._ask(quiz.deck, case).result()
+        [asked] = self._ask(quiz.deck, [case])
+        return asked.result()
 
     def opinions(self, quiz: Quiz) -> dict[int, Opinion]:
         """The network's answers to the answered cases that are there by now, by position."""
-        asked = {position: self._ask(quiz.deck, quiz.case(position)) for position in quiz.responses}
-        return {position: f.result() for position, f in asked.items() if f.done() and f.exception() is None}
+        asked = zip(quiz.responses, self._ask(quiz.deck, map(quiz.case, quiz.responses)), strict=True)
+        return {position: f.result() for position, f in asked if f.done() and f.exception() is None}
 
-    def _ask(self, deck: Deck, case: Case) -> "Future[Opinion]":
+    def _ask(self, deck: Deck, cases: Iterable[Case]) -> "list[Future[Opinion]]":
+        """The answers to a deck's cases, known or to come."""
         classes = [name for name, _ in deck.classes]
-        key = hashlib.sha256("\0".join((deck.task, *classes, "")).encode() + case.picture).digest()
+        card = next(iter(self._service.usable().values()), None)
+        question = "\0".join((card.sha256 if card else "", deck.task, *classes, "")).encode()
+        return [self._answer(question, case.picture, deck.task, classes) for case in cases]
+
+    def _answer(self, question: bytes, picture: bytes, task: str, classes: list[str]) -> "Future[Opinion]":
+        key = hashlib.sha256(question + picture).digest()
         with self._lock:
-            if key not in self._opinions:
-                self._opinions[key] = self._thread.submit(opinion.ask, self._service, case.picture, deck.task, classes)
+            known = self._opinions.get(key)
+            if known is None or _has_failed(known):
+                known = self._opinions[key] = self._thread.submit(opinion.ask, self._service, picture, task, classes)
                 while len(self._opinions) > OPINIONS_KEPT:
                     self._opinions.popitem(last=False)
-            return self._opinions[key]
+            return known
 
     def _get(self, token: str) -> _Held:
         with self._lock:
@@ -132,11 +145,19 @@ class Tutor:
 
     def _make_room(self) -> None:
         """Drops what is too old, then the longest untouched until the rest fits; the newest always stays."""
-        oldest = self._clock() - self._max_seconds
-        for token in [token for token, held in self._held.items() if held.touched < oldest]:
-            del self._held[token]
+        self._forget_old()
         while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._max_bytes:
             self._held.popitem(last=False)
+
+    def _forget_old(self) -> None:
+        oldest = self._clock() - self._max_seconds
+        while self._held and next(iter(self._held.values())).touched < oldest:
+            self._held.popitem(last=False)
+
+
+def _has_failed(asked: "Future[Opinion]") -> bool:
+    """Whether no network was heard, for a reason that may pass: a full queue, or a checkpoint that cannot be read."""
+    return asked.done() and (asked.exception() is not None or not asked.result().was_heard)
 
 
 def neutral(case: Case) -> MedicalImage:

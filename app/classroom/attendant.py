@@ -3,16 +3,19 @@
 import contextlib
 import threading
 import time
+from collections import Counter
 from dataclasses import asdict
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import opinion
 from app.classroom.store import RoomStore
+from app.opinion import Opinion
 from app.service import Service
 
 SWEEP_SECONDS = 60.0
+RETRY_SECONDS = 5.0
+TRIES = 4  # to ask about a case: a queue may be full for a moment, but a class does not wait for ever
 
 
 class Attendant:
@@ -21,6 +24,7 @@ class Attendant:
     def __init__(self, store: RoomStore, service: Service) -> None:
         self._store, self._service = store, service
         self._called, self._ended = threading.Event(), threading.Event()
+        self._failures: Counter[int] = Counter()  # of the cases to be asked about again
         self._thread = threading.Thread(target=self._attend, name="classroom", daemon=True)
 
     def start(self) -> None:
@@ -39,23 +43,30 @@ class Attendant:
 
     def prepare(self) -> None:
         """Ask the network about every case that it has not been asked about, the first of each room first."""
+        failures, self._failures = self._failures, Counter()
         for case, task, classes in self._store.unprepared():
             picture = self._store.picture_of(case)
             if self._ended.is_set():
                 return
-            if picture is not None:
-                self._store.set_network(case, self._ask(picture, task, classes))
+            if picture is None:
+                continue
+            said = self._ask(picture, task, classes)
+            tries = failures[case] + 1
+            if said.was_heard or tries >= TRIES:
+                self._store.set_network(case, asdict(said))
+            else:
+                self._failures[case] = tries
 
-    def _ask(self, picture: bytes, task: str, classes: list[str]) -> dict[str, Any]:
+    def _ask(self, picture: bytes, task: str, classes: list[str]) -> Opinion:
         try:
-            return asdict(opinion.ask(self._service, picture, task, classes))
+            return opinion.ask(self._service, picture, task, classes)
         except Exception:  # whatever it is: a class goes on without the network rather than wait for it
-            return asdict(opinion.Opinion())
+            return Opinion()
 
     def _attend(self) -> None:
         while not self._ended.is_set():
             with contextlib.suppress(SQLAlchemyError):  # a database that is away for a while may come back
                 self._store.sweep(time.time())
                 self.prepare()
-            self._called.wait(SWEEP_SECONDS)
+            self._called.wait(RETRY_SECONDS if self._failures else SWEEP_SECONDS)
             self._called.clear()

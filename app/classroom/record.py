@@ -12,13 +12,17 @@ from PIL import Image
 from app.classroom import views
 from app.classroom.results import CaseResult, Results, Tally
 from app.classroom.store import Case, Room, RoomStore
+from app.opinion import Opinion
 from app.texts import Texts
 
 A4 = (8.27, 11.69)  # inches
 MARGIN = 0.08  # of the page's width
 INK, QUIET, STUDENTS, NETWORK, RAIL = "#182027", "#51606b", "#0a6f66", "#8a4b00", "#dfe5e8"
 CASES_A_PAGE = 6
-HEADER = ("case", "truth", "network", "student", "answer", "right", "confidence", "mark_x", "mark_y")
+HEADER = (
+    *("case", "truth", "network", "network_refused"),
+    *("student", "answer", "right", "confidence", "mark_x", "mark_y"),
+)
 
 
 def table(store: RoomStore, room: Room, names: bool) -> str:
@@ -30,12 +34,14 @@ def table(store: RoomStore, room: Room, names: bool) -> str:
     writer.writerow(HEADER)
     for answer in store.answers(room):
         case, reply = shown[answer.position], answer.reply
-        network = (case.network or {}).get("choice") or ""
+        said = Opinion(**(case.network or {}))
+        refused = int(said.refused) if said.choice else ""
         x, y = ("", "") if reply.mark is None else (f"{share:.4f}" for share in reply.mark)
         student = labels.get(answer.student, answer.student)
         right = int(reply.choice == case.truth)
-        classes = [_cell(name) for name in (case.truth, network, reply.choice)]
-        writer.writerow([case.position + 1, *classes[:2], student, classes[2], right, reply.confidence, x, y])
+        classes = [_cell(name) for name in (case.truth, said.choice or "", reply.choice)]
+        says = [case.position + 1, *classes[:2], refused]
+        writer.writerow([*says, student, classes[2], right, reply.confidence, x, y])
     return out.getvalue()
 
 
@@ -98,6 +104,8 @@ class _Page:
         self.at -= 0.008
         words = {"student": differ.student, "network": differ.network, "neither": differ.neither}
         self.write(texts("class.result.differ", **words))
+        if result.declined:
+            self.write(texts("class.result.declined", count=result.declined))
         self.at -= 0.012
         self.write(texts("class.result.classes"), 13, "bold")
         for entry in result.classes:
@@ -129,8 +137,9 @@ class _Page:
         texts, left = self.texts, 0.32
         self.write(texts("class.case", number=case.position + 1, count=self.room.cases), 11, "bold", left=left)
         self.write(f"{texts('class.truth')}: {self.labels[case.truth]}", left=left)
-        if outcome.network is not None:
-            self.write(f"{texts('class.network')}: {self.labels[outcome.network]}", left=left)
+        if outcome.network is not None or outcome.declined:
+            answer = texts("class.declined") if outcome.network is None else self.labels[outcome.network]
+            self.write(f"{texts('class.network')}: {answer}", left=left)
         given = sorted(outcome.counts.items(), key=lambda item: -item[1])
         counts = ", ".join(f"{self.labels[name]} {count}" for name, count in given)
         self.write(f"{texts('class.answers')}: {counts or '–'}", left=left)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.classroom import marks
 from app.classroom.rules import CONFIDENCES
 from app.classroom.store import Answered, Case
+from app.opinion import Opinion
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Tally:
 class CaseResult:
     """One case. counts: answers by class. vote: the class with most answers, None when tied or unanswered.
 
-    network: the network's class, or None. overlap: of the class's marks with the network's map (see ``marks``).
+    network: the network's class, or None where it gave no answer; declined: because the picture is unlike those that it
+    was trained on. overlap: of the class's marks with the network's map (see ``marks``).
     """
 
     position: int
@@ -34,6 +36,7 @@ class CaseResult:
     counts: dict[str, int]
     vote: str | None
     network: str | None
+    declined: bool
     overlap: float | None
 
     @property
@@ -62,9 +65,10 @@ class Differences:
 
 @dataclass(frozen=True)
 class Results:
-    """A whole session. students: single answers; vote: the class's majority by case; network: by case.
+    """A whole session. students: single answers; vote: the class's majority by case; network: by case that it answered.
 
-    confidence: by how sure the students were. differences: over the single answers.
+    declined: the cases in which the network gave no answer on purpose. confidence: by how sure the students were.
+    differences: over the single answers.
     """
 
     cases: tuple[CaseResult, ...]
@@ -72,6 +76,7 @@ class Results:
     students: Tally
     vote: Tally
     network: Tally
+    declined: int
     confidence: dict[int, Tally]
     differences: Differences
 
@@ -81,15 +86,16 @@ def case_result(case: Case, given: Sequence[Answered]) -> CaseResult:
     counts = Counter(answer.reply.choice for answer in given)
     leading = counts.most_common(2)
     tied = len(leading) == 2 and leading[0][1] == leading[1][1]
-    network = case.network or {}
+    network = Opinion(**(case.network or {}))
     places = [answer.reply.mark for answer in given if answer.reply.mark]
     return CaseResult(
         position=case.position,
         truth=case.truth,
         counts=dict(counts),
         vote=None if tied or not leading else leading[0][0],
-        network=network.get("choice"),
-        overlap=marks.overlap(places, network["evidence"]["values"]) if network.get("evidence") else None,
+        network=None if network.declined else network.choice,
+        declined=network.declined,
+        overlap=marks.overlap(places, network.evidence["values"]) if network.evidence else None,
     )
 
 
@@ -122,6 +128,7 @@ def results(cases: Sequence[Case], given: Sequence[Answered], classes: Sequence[
         students=_students(given, truth),
         vote=Tally(sum(r.vote == r.truth for r in by_case), sum(r.tally.of > 0 for r in by_case)),
         network=_network(by_case),
+        declined=sum(result.declined for result in by_case),
         confidence={
             level: _students([a for a in given if a.reply.confidence == level], truth) for level in CONFIDENCES
         },

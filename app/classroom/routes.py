@@ -128,7 +128,7 @@ def _students(desk: Desk) -> APIRouter:
         """What the student may see now."""
         (room, student), now = seat, desk.clock()
         stage = room.stage.at(now)
-        tag = views.student_tag(room, student, stage)
+        tag = views.student_tag(store, room, student, stage)
         return _tagged(request, tag, lambda: views.for_student(store, room, student, stage, now))
 
     @router.put("/answers/{position}")
@@ -161,7 +161,11 @@ def _teachers(desk: Desk) -> APIRouter:
     def own(code: str, authorization: Key = "") -> Room:
         return store.as_teacher(rules.code_of(code), _key(authorization), desk.clock())
 
+    def shown(code: str, authorization: Key = "") -> Room:
+        return store.as_projector(rules.code_of(code), _key(authorization), desk.clock())
+
     Own = Annotated[Room, Depends(own)]
+    Shown = Annotated[Room, Depends(shown)]
 
     @router.get("/words/{language}")
     def words(language: str) -> dict[str, str]:
@@ -201,7 +205,7 @@ def _teachers(desk: Desk) -> APIRouter:
         return JSONResponse({"code": room.code, "key": key}, headers=PRIVATE)
 
     @router.get("/rooms/{code}/teacher")
-    def look(request: Request, room: Own) -> Response:
+    def look(request: Request, room: Shown) -> Response:
         """What control page and projector show now."""
         now, counts = desk.clock(), store.counts(room)
         stage = room.stage.at(now)
@@ -209,11 +213,29 @@ def _teachers(desk: Desk) -> APIRouter:
         return _tagged(request, tag, lambda: views.for_teacher(store, room, stage, counts, now))
 
     @router.post("/rooms/{code}/steps")
-    def step(room: Own, step: str, version: int) -> Response:
+    def step(room: Shown, step: str, version: int) -> Response:
         """Take a step, as long as the room is as the page saw it."""
-        if step == "reveal" and room.stage.position >= 0 and store.case(room, room.stage.position).network is None:
+        must_be_heard = step == "reveal" and room.model and room.stage.position >= 0
+        if must_be_heard and store.case(room, room.stage.position).network is None:
             raise RoomError("The network is still looking at this case. Try again in a moment.")
         store.step(room, step, version, desk.clock())
+        return Response(status_code=204, headers=PRIVATE)
+
+    @router.post("/rooms/{code}/projectors")
+    def project(room: Own) -> Response:
+        """A key for a projector on another computer: it shows the room and takes steps, and may do nothing else."""
+        return JSONResponse({"key": store.let_project(room)}, headers=PRIVATE)
+
+    @router.put("/rooms/{code}/lock")
+    def lock(room: Own) -> Response:
+        """Let nobody else join."""
+        store.lock(room, True)
+        return Response(status_code=204, headers=PRIVATE)
+
+    @router.delete("/rooms/{code}/lock")
+    def unlock(room: Own) -> Response:
+        """Let others join again."""
+        store.lock(room, False)
         return Response(status_code=204, headers=PRIVATE)
 
     @router.delete("/rooms/{code}/names/{number}")
@@ -229,7 +251,7 @@ def _teachers(desk: Desk) -> APIRouter:
         return Response(status_code=204, headers=PRIVATE)
 
     @router.get("/rooms/{code}/qr.svg")
-    def qr(room: Own, link: str) -> Response:
+    def qr(room: Shown, link: str) -> Response:
         """The link to the room as a QR code; the teacher's browser knows the address under which it is reached."""
         parts = urlsplit(link)
         if parts.scheme not in ("http", "https") or parts.fragment != room.code or len(link) > LINK_LENGTH:

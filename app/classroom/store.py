@@ -11,11 +11,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from app.classroom import rules, tables
 from app.classroom.rules import Reply, RoomError, Stage
-from app.classroom.tables import answers, cases, rooms, students
+from app.classroom.tables import answers, cases, locks, projectors, rooms, students
 
 GONE = "This room is over and deleted, or you have no place in it. Join again."  # one sentence: it tells no codes
 MAX_ROOMS = 100
@@ -171,12 +182,25 @@ class RoomStore:
         Raises:
             RoomError: there is no such room, or the key is not its own; which of the two is not told.
         """
-        asked = select(rooms).where(rooms.c.code == code, rooms.c.teacher == digest(key), rooms.c.expires > now)
-        with self._read() as db:
-            row = db.execute(asked).first()
-        if row is None:
-            raise RoomError(GONE, 403)
-        return _room(row)
+        return self._known(code, rooms.c.teacher == digest(key), now)
+
+    def as_projector(self, code: str, key: str, now: float) -> Room:
+        """The room of a projector, or of a teacher.
+
+        Raises:
+            RoomError: as for ``as_teacher``.
+        """
+        lent = select(projectors.c.room).where(projectors.c.key == digest(key))
+        return self._known(code, (rooms.c.teacher == digest(key)) | rooms.c.id.in_(lent), now)
+
+    def let_project(self, room: Room) -> str:
+        """A key for a projector on another computer, where others may find it: it is not the teacher's."""
+        key = secrets.token_urlsafe(24)
+        with self._write() as db:
+            _lock(db, room.id)
+            known = select(literal(digest(key)), rooms.c.id).where(rooms.c.id == room.id)
+            db.execute(insert(projectors).from_select(["key", "room"], known))
+        return key
 
     def as_student(self, code: str, key: str, now: float) -> tuple[Room, Student]:
         """The room of a student, and the student.
@@ -199,13 +223,15 @@ class RoomStore:
         """A new student, and the student's key.
 
         Raises:
-            RoomError: there is no such room, it has ended, or it is full.
+            RoomError: there is no such room, it has ended, it is locked, or it is full.
         """
         key = secrets.token_urlsafe(24)
         with self._write() as db:
             room = _room_row(db, code, now, lock=True)
             if room.state == "ended":
                 raise RoomError("This room has ended.")
+            if db.scalar(select(locks.c.room).where(locks.c.room == room.id)) is not None:
+                raise RoomError("This room is locked: nobody else can join. Ask whoever teaches.")
             taken = dict(
                 db.execute(select(students.c.number, students.c.label).where(students.c.room == room.id)).all()
             )
@@ -216,6 +242,20 @@ class RoomStore:
             seat = {"room": room.id, "key": digest(key), "number": number, "label": label, "revision": 0}
             inserted = db.execute(insert(students).values(**seat))
             return Student(_id(inserted), number, label, 0), key
+
+    def lock(self, room: Room, locked: bool) -> None:
+        """Let nobody else join, or let them join again; those who are in stay."""
+        with self._write() as db:
+            _lock(db, room.id)
+            db.execute(delete(locks).where(locks.c.room == room.id))
+            if locked:
+                db.execute(insert(locks).from_select(["room"], select(rooms.c.id).where(rooms.c.id == room.id)))
+            db.execute(update(rooms).where(rooms.c.id == room.id).values(version=rooms.c.version + 1))
+
+    def is_locked(self, room: Room) -> bool:
+        """Whether nobody else can join."""
+        with self._read() as db:
+            return db.scalar(select(locks.c.room).where(locks.c.room == room.id)) is not None
 
     def drop_name(self, room: Room, number: int) -> None:
         """Replace a student's nickname by the number; the answers stay."""
@@ -373,6 +413,13 @@ class RoomStore:
         """Keep what the network says of a case."""
         with self._write() as db:
             db.execute(update(cases).where(cases.c.id == case).values(network=answer))
+
+    def _known(self, code: str, has_key: ColumnElement[bool], now: float) -> Room:
+        with self._read() as db:
+            row = db.execute(select(rooms).where(rooms.c.code == code, has_key, rooms.c.expires > now)).first()
+        if row is None:
+            raise RoomError(GONE, 403)
+        return _room(row)
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[Connection]:

@@ -80,6 +80,18 @@ rooms = Table(
     Column("created", Float, nullable=False),
     Column("expires", Float, nullable=False, index=True),
 )
+# Tables of their own, so that a database from before has them too.
+locks = Table(  # the rooms that take no more students
+    "locks",
+    metadata,
+    Column("room", _owner("rooms"), primary_key=True),
+)
+projectors = Table(  # the keys of projectors on other computers
+    "projectors",
+    metadata,
+    Column("key", Words(64), primary_key=True),
+    Column("room", _owner("rooms"), nullable=False, index=True),
+)
 cases = Table(
     "cases",
     metadata,

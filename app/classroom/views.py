@@ -19,9 +19,10 @@ from app.classroom.store import Answered, Case, Room, RoomStore, Student
 View = dict[str, Any]
 
 
-def student_tag(room: Room, student: Student, stage: Stage) -> str:
-    """Changes whenever ``for_student`` would."""
-    return f"{room.version}.{stage.state}.{student.revision}"
+def student_tag(store: RoomStore, room: Room, student: Student, stage: Stage) -> str:
+    """Changes whenever ``for_student`` would; the score at the end depends on who has left since."""
+    counts = store.counts(room) if stage.state == "ended" else ()
+    return ".".join(map(str, (room.version, stage.state, student.revision, *counts)))
 
 
 def for_student(store: RoomStore, room: Room, student: Student, stage: Stage, now: float) -> View:
@@ -53,6 +54,7 @@ def for_teacher(store: RoomStore, room: Room, stage: Stage, counts: tuple[int, i
         "model": room.model,
         "seconds": room.seconds,
         "names": room.names,
+        "locked": store.is_locked(room),
         "expires": room.expires,
         "joined": joined,
         "answered": answered,
@@ -76,18 +78,19 @@ def for_teacher(store: RoomStore, room: Room, stage: Stage, counts: tuple[int, i
 
 
 def session(store: RoomStore, room: Room) -> results.Results:
-    """The results of every case that was shown; of a room that has ended they are worked out once."""
+    """The results of every case that was shown; of a room that has ended they are worked out once, until one leaves."""
     if room.stage.state != "ended":
         return _session(store, room)
     with _ONE_AT_A_TIME:  # the whole class asks for its score in the same second
-        return _ended_session(store, room)
+        return _ended_session(store, room, store.counts(room))
 
 
 _ONE_AT_A_TIME = threading.Lock()
 
 
 @functools.lru_cache(maxsize=8)
-def _ended_session(store: RoomStore, room: Room) -> results.Results:
+def _ended_session(store: RoomStore, room: Room, counts: tuple[int, int, int]) -> results.Results:
+    """``counts`` are all that changes still: students leave, and the network may answer late."""
     return _session(store, room)
 
 
@@ -106,6 +109,7 @@ def as_json(result: results.Results) -> View:
         "students": _pair(result.students),
         "vote": _pair(result.vote),
         "network": _pair(result.network),
+        "declined": result.declined,
         "confidence": {str(level): _pair(tally) for level, tally in result.confidence.items()},
         "differences": asdict(result.differences),
     }
@@ -153,6 +157,7 @@ def _score(store: RoomStore, room: Room, own: list[Answered]) -> View:
         "own": [right, len(own)],
         "students": _pair(whole.students),
         "network": _pair(whole.network),
+        "declined": whole.declined,
         "shown": len(whole.cases),
     }
 

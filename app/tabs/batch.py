@@ -6,7 +6,8 @@ from typing import Any
 import gradio as gr
 
 from app import batch
-from app.mount import mounted
+from app.engine import AT_ONCE
+from app.mount import UNANSWERED, mounted
 from app.service import Service
 
 
@@ -25,4 +26,5 @@ def build(service: Service) -> None:
         show_progress="hidden",
         trigger_mode="multiple",
         concurrency_id="network",
-    )
+        concurrency_limit=AT_ONCE,
+    ).failure(None, outputs=table, js=UNANSWERED, api_visibility="private")

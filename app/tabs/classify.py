@@ -5,11 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from app import conversation, present
+from app import conversation
 from app.engine import AT_ONCE
-from app.mount import mounted
+from app.mount import UNANSWERED, mounted
 from app.service import Service
-from app.texts import DEFAULT, texts_for
 
 
 def build(service: Service) -> None:
@@ -18,31 +17,25 @@ def build(service: Service) -> None:
         viewer = mounted(
             "viewer", "mountViewer", events=("ask", "trust", "report"), template='<div class="mm-viewer"></div>'
         )
-        panel = mounted("panel", "mountPanel", value=present.waiting(texts_for(DEFAULT)), template="${value}")
+        mounted("panel", "mountPanel", template='<div class="mm-panel"></div>')
 
-    def ask(event: gr.EventData) -> Iterator[tuple[Any, Any]]:
-        yield from _updates(conversation.ask(service, event._data))
+    def ask(event: gr.EventData) -> Iterator[conversation.Message]:
+        yield from conversation.ask(service, event._data)
 
-    def trust(event: gr.EventData) -> Iterator[tuple[Any, Any]]:
-        yield from _updates(conversation.trust(service, event._data))
+    def trust(event: gr.EventData) -> Iterator[conversation.Message]:
+        yield from conversation.trust(service, event._data)
 
-    def report(event: gr.EventData) -> Iterator[tuple[Any, Any]]:
-        yield from _updates(conversation.write_report(service, event._data))
+    def report(event: gr.EventData) -> Iterator[conversation.Message]:
+        yield from conversation.write_report(service, event._data)
 
     wiring: dict[str, Any] = {
         "inputs": None,
-        "outputs": [viewer, panel],
+        "outputs": viewer,
         "api_visibility": "private",
         "show_progress": "hidden",
         "trigger_mode": "multiple",
         "concurrency_id": "network",
         "concurrency_limit": AT_ONCE,
     }
-    viewer.ask(ask, **wiring)
-    viewer.trust(trust, **wiring)
-    viewer.report(report, **wiring)
-
-
-def _updates(steps: Iterator[conversation.Step]) -> Iterator[tuple[Any, Any]]:
-    for message, panel in steps:
-        yield message, gr.skip() if panel is None else panel
+    for event, answer in ((viewer.ask, ask), (viewer.trust, trust), (viewer.report, report)):
+        event(answer, **wiring).failure(None, outputs=viewer, js=UNANSWERED, api_visibility="private")

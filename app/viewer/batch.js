@@ -1,24 +1,30 @@
-// Many files: sends them a few at a time, fills a table, and writes it as CSV or JSON. Names never leave the browser.
+// Many files: sends them a few at a time, fills a table, and writes it as CSV or JSON. Names never leave the browser, but for
+// those inside a ZIP.
 
+import { fill, node } from "./dom.js";
+import { dropped, named } from "./files.js";
 import { icon } from "./icons.js";
 import { percent } from "./numbers.js";
 import { save } from "./save.js";
-import { hold, unpack } from "./server.js";
+import { hold, letGo, models, unpack } from "./server.js";
 
 const TOGETHER = 4; // files in one request
 const TRIES = 30, PAUSE = 2000; // of one file at a full server, and milliseconds between them
+const BOM = "\ufeff"; // without it Excel takes UTF-8 for something else
 const COLUMNS = ["number", "picture", "name", "modality", "class", "probability", "words", "notes"];
 const SORTABLE = { name: (row) => row.name.toLowerCase(), modality: (row) => row.modalityWords ?? "",
   class: (row) => row.classWords ?? "", probability: (row) => row.probability ?? -1, words: (row) => row.bandWords ?? "",
   notes: (row) => row.error ?? "", number: (row) => row.number };
 
 export class Batch {
-  // send(request, tokens) asks the server; its messages come to receive().
+  // send(request) asks the server; its messages come to receive().
   constructor(element, words, send) {
-    Object.assign(this, { element, words, send, rows: [], running: false, order: { by: "number", down: false } });
+    Object.assign(this, { element, words, send, rows: [], queue: [], expected: 0, order: { by: "number", down: false } });
+    this.running = null; // the run that is going on, an object of its own for each
     this.waiting = new Map();
     this.requests = 0;
     this.build();
+    this.offer();
   }
 
   part(name) {
@@ -38,6 +44,10 @@ export class Batch {
         <p class="mm-drop-buttons">
           <button type="button" class="mm-primary" data-do="choose">${icon("open")}${words["batch.choose"]}</button>
           <button type="button" data-do="folder">${icon("open")}${words["batch.folder"]}</button>
+        </p>
+        <p class="mm-line mm-choices">
+          <label hidden>${words["batch.model"]}<select data-part="model"></select></label>
+          <label hidden>${words["batch.question"]}<select data-part="question"></select></label>
         </p>
         <input type="file" data-part="files" multiple hidden aria-label="${words["batch.choose"]}">
         <input type="file" data-part="folder" webkitdirectory hidden aria-label="${words["batch.folder"]}">
@@ -64,66 +74,91 @@ export class Batch {
         folder: () => this.part("folder").click(),
         cancel: () => this.cancel(),
         clear: () => this.clear(),
-        csv: () => save("medmamba.csv", "text/csv", this.csv()),
+        csv: () => save("medmamba.csv", "text/csv", `${BOM}${this.csv()}`),
         json: () => save("medmamba.json", "application/json", this.json()),
       };
       acts[action]?.();
     });
     this.element.addEventListener("change", (event) => {
+      if (event.target.matches("[data-part=model]")) this.offerQuestions();
       if (event.target.type !== "file") return;
-      this.run([...event.target.files]);
+      this.add(named(event.target.files));
       event.target.value = "";
     });
-    document.addEventListener("drop", (event) => {
+    document.addEventListener("drop", async (event) => {
       if (!this.element.offsetParent) return;
       event.preventDefault();
-      this.run([...event.dataTransfer.files]);
+      this.add(await dropped(event.dataTransfer));
     });
     document.addEventListener("dragover", (event) => this.element.offsetParent && event.preventDefault());
   }
 
+  // The models, and what can be asked of them; without an answer the network decides.
+  async offer() {
+    this.models = await models().catch(() => []);
+    this.part("model").append(...this.models.map(({ name, title }) => node("option", { value: name }, title)));
+    this.part("model").parentElement.hidden = this.models.length < 2;
+    this.offerQuestions();
+  }
+
+  offerQuestions() {
+    const select = this.part("question"), before = select.value;
+    const { routed, tasks } = this.models.find(({ name }) => name === this.part("model").value) ?? { tasks: [] };
+    const options = tasks.map(({ name, title }) => node("option", { value: name }, title));
+    if (routed) options.unshift(node("option", { value: "" }, this.words["answer.router"]));
+    select.replaceChildren(...options);
+    if (tasks.some(({ name }) => name === before)) select.value = before;
+    select.parentElement.hidden = options.length < 2;
+  }
+
+  // What comes while others are under way waits behind them.
+  add(files) {
+    this.queue.push(...files);
+    this.expected += files.length;
+    if (this.running || !files.length) this.progress();
+    else this.run((this.running = {}));
+  }
+
   // Files one after the other: an archive becomes its entries; a few wait together for one answer.
-  async run(files) {
-    if (this.running || !files.length) return;
-    this.running = true;
+  async run(run) {
     this.fail("");
+    this.progress();
     let group = [];
     const flush = async () => {
-      if (group.length && this.running) await this.answer(group);
+      if (group.length && this.running === run) await this.answer(group);
       group = [];
     };
-    this.expected = this.rows.length + files.length;
-    this.progress();
-    for (const file of files) {
-      if (!this.running) break;
+    while (this.running === run && (this.queue.length || group.length)) {
+      if (!this.queue.length) {
+        await flush();
+        continue;
+      }
+      const { file, name } = this.queue.shift();
       try {
-        const entries = await this.patiently(async () =>
-          (await isArchive(file)) ? unpack(file) : [[file.webkitRelativePath || file.name, await hold(file)]]);
+        const entries = await this.patiently(run, async () => ((await isArchive(file)) ? unpack(file) : [[name, await hold(file)]]));
+        if (this.running !== run) return entries.forEach(([, token]) => letGo(token));
         this.expected += entries.length - 1;
-        for (const [name, token] of entries) {
-          group.push(this.addRow(name, token));
+        for (const [inside, token] of entries) {
+          group.push(this.addRow(inside, token));
           if (group.length === TOGETHER) await flush();
-          if (!this.running) break;
+          if (this.running !== run) return entries.forEach(([, left]) => letGo(left));
         }
       } catch (error) {
-        this.addRow(file.name, null).error = error.message;
+        if (this.running !== run) return;
+        this.addRow(name, null).error = error.message;
       }
       this.draw();
     }
-    await flush();
-    this.running = false;
-    this.rows = this.rows.filter((row) => row.error || row.task);
-    this.expected = this.rows.length;
-    this.draw();
+    if (this.running === run) this.end();
   }
 
   // A full server is asked again, for a while: whoever has many files has time.
-  async patiently(send) {
+  async patiently(run, send) {
     for (let tries = 1; ; tries += 1) {
       try {
         return await send();
       } catch (error) {
-        if (!error.isFull || !this.running || tries === TRIES) throw error;
+        if (!error.isFull || this.running !== run || tries === TRIES) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
@@ -140,11 +175,17 @@ export class Batch {
     const request = this.requests;
     return new Promise((resolve) => {
       this.waiting.set(request, { group, resolve });
-      this.send(request, group.map((row) => row.token));
+      const task = this.part("question").value || null, checkpoint = this.part("model").value || null;
+      this.send({ request, tokens: group.map((row) => row.token), language: this.words.language, task, checkpoint });
     });
   }
 
   receive(message) {
+    if (message?.unanswered) {
+      for (const request of [...this.waiting.keys()]) {
+        this.receive({ request, rows: [], finished: true, error: this.words["error.network"] });
+      }
+    }
     const waiting = this.waiting.get(message?.request);
     if (!waiting) return;
     for (const result of message.rows) Object.assign(waiting.group.find((row) => row.token === result.token) ?? {}, result);
@@ -157,9 +198,18 @@ export class Batch {
   }
 
   cancel() {
-    this.running = false;
+    for (const row of this.rows) if (row.token && !isAnswered(row)) letGo(row.token);
     for (const { resolve } of this.waiting.values()) resolve();
     this.waiting.clear();
+    this.queue = [];
+    this.end();
+  }
+
+  end() {
+    this.running = null;
+    this.rows = this.rows.filter(isAnswered);
+    this.expected = this.rows.length;
+    this.draw();
   }
 
   clear() {
@@ -180,10 +230,10 @@ export class Batch {
   }
 
   progress() {
-    const done = this.rows.filter((row) => row.error || row.task).length;
+    const done = this.rows.filter(isAnswered).length;
     Object.assign(this.part("progress"), { max: this.expected || 1, value: done });
     const words = this.words[this.running ? "batch.running" : "batch.done"];
-    this.part("count").textContent = words.replace("{done}", done).replace("{all}", this.expected);
+    this.part("count").textContent = fill(words, { done, all: this.expected });
     this.part("bar").hidden = !this.rows.length && !this.running;
     this.part("progress").hidden = !this.running;
     this.element.querySelector("[data-do=cancel]").hidden = !this.running;
@@ -219,24 +269,32 @@ export class Batch {
     return line;
   }
 
-  // The columns of `python -m medmamba classify --csv`.
+  // The columns of `python -m medmamba classify --csv`, and what the table says beside them.
   csv() {
-    const rows = this.rows.filter((row) => row.error || row.task);
+    const rows = this.rows.filter(isAnswered);
     const classes = [...new Set(rows.flatMap((row) => Object.keys(row.probabilities ?? {}).map((name) => `${row.task}/${name}`)))];
-    const head = ["file", "error", "modality", "task", "class", "prediction_set", "refused", ...classes, "checkpoint", "version", "sha256"];
+    const head = ["file", "error", "modality", "task", "class", "prediction_set", "refused", "words", "modality_probability", "notes", ...classes, "checkpoint", "version", "sha256"];
     const lines = rows.map((row) => {
       const of = Object.fromEntries(Object.entries(row.probabilities ?? {}).map(([n, p]) => [`${row.task}/${n}`, p.toFixed(6)]));
-      const cells = { ...row, ...of, file: row.name, prediction_set: (row.prediction_set ?? []).join("; "), refused: { true: "True", false: "False" }[row.refused] ?? "" };
+      const cells = {
+        ...row, ...of, file: row.name, prediction_set: (row.prediction_set ?? []).join("; "),
+        refused: { true: "True", false: "False" }[row.refused] ?? "", words: row.bandWords, notes: (row.warningWords ?? []).join(" "),
+        modality_probability: row.modalities?.[row.modality]?.toFixed(6),
+      };
       return head.map((column) => quote(harmless(String(cells[column] ?? "")))).join(",");
     });
     return [head.join(","), ...lines].join("\r\n") + "\r\n";
   }
 
   json() {
-    const rows = this.rows.filter((row) => row.error || row.task);
+    const rows = this.rows.filter(isAnswered);
     const kept = rows.map(({ number, token, thumbnail, modalityWords, classWords, bandWords, warningWords, name, ...rest }) => ({ file: name, ...rest }));
     return JSON.stringify({ notice: this.words.strip, made: new Date().toISOString(), rows: kept }, null, 1);
   }
+}
+
+function isAnswered(row) {
+  return Boolean(row.error || row.task);
 }
 
 async function isArchive(file) {

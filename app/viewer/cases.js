@@ -1,10 +1,12 @@
 // The files that a visitor has opened, in order; one is looked at. Chosen, dropped, pasted, photographed or taken from the examples: they
 // all come in here.
 
-import { hold, holdExample } from "./server.js";
+import { dropped, named } from "./files.js";
+import { hold, holdExample, letGo } from "./server.js";
 
 export class Cases {
-  // on: {open(case), count(), busy(key), fail(sentence, again), photo()}; `again` sends anew what did not fit in. Without photo() the device's own camera program opens.
+  // on: {open(case), empty(), count(), busy(key), fail(sentence, again), photo()}; `again` sends anew what did not fit in. Without
+  // photo() the device's own camera program opens.
   constructor(element, on) {
     Object.assign(this, { list: [], current: -1, on });
     this.chooser(element);
@@ -15,10 +17,9 @@ export class Cases {
   }
 
   chooser(element) {
-    const take = (list) => this.add([...list]);
     element.addEventListener("change", (event) => {
       if (!event.target.matches("[data-part=file], [data-part=photo]")) return;
-      take(event.target.files);
+      this.add(named(event.target.files));
       event.target.value = "";
     });
     element.addEventListener("click", (event) => {
@@ -27,8 +28,8 @@ export class Cases {
       else if (opener) element.querySelector(`[data-part=${opener.dataset.open}]`).click();
     });
     const inside = () => element.offsetParent !== null;
-    document.addEventListener("paste", (event) => {
-      if (inside() && event.clipboardData?.files.length) take(event.clipboardData.files);
+    document.addEventListener("paste", async (event) => {
+      if (inside() && event.clipboardData?.files.length) this.add(await dropped(event.clipboardData));
     });
     document.addEventListener("dragover", (event) => {
       if (!inside()) return;
@@ -40,35 +41,55 @@ export class Cases {
         if (end !== "dragleave" || !event.relatedTarget) element.classList.remove("mm-dropping");
       });
     }
-    document.addEventListener("drop", (event) => {
+    document.addEventListener("drop", async (event) => {
       if (!inside()) return;
       event.preventDefault();
-      take(event.dataTransfer.files);
+      this.add(await dropped(event.dataTransfer));
     });
   }
 
   add(files) {
-    return this.join(files.map((file, i) => async () => ({ token: await hold(file, i > 0), frame: 0 })));
+    return this.join(files.map(({ file, name }, i) => ({
+      name: files.length > 1 ? name : "",
+      send: async () => ({ token: await hold(file, i > 0), frame: 0 }),
+    })));
   }
 
   take(number) {
-    return this.join([async () => ({ token: await holdExample(number), frame: 0, example: number })]);
+    return this.join([{ name: "", send: async () => ({ token: await holdExample(number), frame: 0, example: number }) }]);
   }
 
-  // Each new case replaces nothing: it joins the list, and the first new one is opened.
+  // Each new case replaces nothing: it joins the list, and the first new one is opened. What cannot be sent is told by its name,
+  // and keeps back no other; but a server that is full for one is so for all.
   async join(arrivals) {
-    const first = this.list.length;
-    for (const [i, arrival] of arrivals.entries()) {
-      if (this.list.length === first) this.on.busy("busy.sending");
+    const faults = [];
+    let hasOpened = false;
+    for (const [i, { name, send }] of arrivals.entries()) {
+      if (!hasOpened) this.on.busy("busy.sending");
       try {
-        this.list.push(await arrival());
+        this.list.push(await send());
       } catch (error) {
-        this.on.fail(error.message, error.isFull && (() => this.join(arrivals.slice(i))));
-        return;
+        faults.push([name, error.message].filter(Boolean).join(": "));
+        if (!hasOpened) this.on.busy(null);
+        this.on.fail(faults.join(" "), error.isFull && (() => this.join(arrivals.slice(i))));
+        if (error.isFull) return;
+        continue;
       }
-      if (this.list.length === first + 1) this.open(first);
-      else this.on.count();
+      if (hasOpened) this.on.count();
+      else this.open(this.list.length - 1);
+      hasOpened = true;
+      if (faults.length) this.on.fail(faults.join(" "));
     }
+  }
+
+  // Lets go of the open case, on the server too; the next one is opened, or the one before.
+  close() {
+    if (!this.case) return;
+    const [{ token }] = this.list.splice(this.current, 1);
+    letGo(token);
+    if (this.list.length) return this.open(Math.min(this.current, this.list.length - 1));
+    this.current = -1;
+    this.on.empty();
   }
 
   open(index) {

@@ -1,4 +1,5 @@
-// The deck editor: pictures, their truths and texts, their order; a ZIP out, a ZIP in. Pictures lie in the server's memory.
+// The deck editor: pictures, their truths and texts, their order; a ZIP out, a ZIP in. Pictures lie in the server's memory
+// for minutes; what they came from is kept here, and sent again when the server has forgotten them.
 
 import { node } from "./dom.js";
 import { save } from "./save.js";
@@ -14,6 +15,13 @@ export class Editor {
     Object.assign(this, { learn, words: learn.words });
     const task = learn.tasks?.[0]?.name ?? OWN;
     this.deck = { title: "", language: LANGUAGES.includes(this.words.language) ? this.words.language : "en", task, own: [], cases: [] };
+    this.isDirty = false; // there is work that no ZIP holds
+    this.origins = new WeakMap(); // of each case: {file}, or {zip, index} of its picture
+    this.thumbnails = new WeakMap(); // of each case: its picture as shown
+  }
+
+  get isOpen() {
+    return Boolean(this.list?.isConnected);
   }
 
   open() {
@@ -23,7 +31,8 @@ export class Editor {
     this.list = node("ol", { className: "mm-cases" });
     this.status = node("p", { className: "mm-note", role: "status", data: { part: "editor-status" } });
     this.form = node("div", { className: "mm-deck-form" });
-    learn.show(
+    const change = ({ target }) => target.type !== "file" && (this.isDirty = true);
+    learn.show(node("section", { className: "mm-editor", oninput: change, onchange: change },
       node("h2", {}, words["editor.title"]),
       node("p", { className: "mm-learn-intro" }, words["editor.hint"]),
       this.form,
@@ -31,10 +40,20 @@ export class Editor {
         learn.button("editor.open", () => this.zip.click()), this.pictures, this.zip),
       this.list,
       node("p", { className: "mm-line" }, learn.button("editor.save", () => this.save()),
-        learn.button("editor.try", () => this.try()), learn.button("editor.close", () => learn.choose(), "mm-link")),
+        learn.button("editor.try", () => this.try()), learn.button("editor.close", () => this.close(), "mm-link")),
       this.status,
-    );
+    ));
     this.draw();
+  }
+
+  close() {
+    if (!this.mayDiscard()) return;
+    this.isDirty = false;
+    this.learn.choose();
+  }
+
+  mayDiscard() {
+    return !this.isDirty || confirm(this.words["editor.discard"]);
   }
 
   file(key, properties, act) {
@@ -49,22 +68,38 @@ export class Editor {
     return this.learn.tasks.find((task) => task.name === this.deck.task).classes;
   }
 
+  // Files that were dropped: a deck is opened, pictures are added.
+  take(files) {
+    const zip = files.find(({ name }) => name.toLowerCase().endsWith(".zip"));
+    return zip ? this.load(zip) : this.add(files);
+  }
+
   async add(files) {
     for (const file of files) {
       const token = await this.learn.attempt(() => hold(file, true));
       if (!token) break;
-      this.deck.cases.push({ token, truth: "", text: "", source: "", licence: "" });
+      const entry = { token, truth: "", text: "", source: "", licence: "" };
+      this.origins.set(entry, { file });
+      this.deck.cases.push(entry);
+      this.isDirty = true;
       this.draw();
     }
   }
 
+  async read(zip) {
+    return (await this.learn.ask("drafts", zip)).json();
+  }
+
   // A deck whose classes are a task's keeps the task; any other has classes of its own.
-  async load(file) {
-    const read = await this.learn.attempt(async () => (await this.learn.ask("drafts", file)).json());
+  async load(zip) {
+    if (!this.mayDiscard()) return;
+    const read = await this.learn.attempt(() => this.read(zip));
     if (!read) return;
+    read.cases.forEach((entry, index) => this.origins.set(entry, { zip, index }));
     const names = (classes) => classes.map(({ name }) => name).sort().join("\n");
     const task = this.learn.tasks.find(({ name, classes }) => name === read.task && names(classes) === names(read.classes));
     this.deck = { ...read, task: task ? task.name : OWN, own: task ? [] : read.classes };
+    this.isDirty = false;
     this.draw();
   }
 
@@ -107,13 +142,14 @@ export class Editor {
 
   row(entry, index) {
     const { words, learn } = this, number = index + 1, last = this.deck.cases.length - 1;
-    const picture = node("img", { src: address(`learn/thumbnails/${entry.token}`), alt: learn.text("editor.picture", { number }) });
+    const picture = this.thumbnail(entry);
+    picture.alt = learn.text("editor.picture", { number });
     const known = this.classes.map(({ name, label }) => [name, label]);
     if (!known.some(([name]) => name === entry.truth)) entry.truth = "";
     const text = node("textarea", { rows: 2, value: entry.text, maxLength: LIMITS.text, data: { field: "editor.text" } });
     text.oninput = () => (entry.text = text.value);
     const act = (key, sign, work, disabled) => {
-      const button = node("button", { type: "button", disabled, title: words[key], onclick: () => (work(), this.draw()) }, sign);
+      const button = node("button", { type: "button", disabled, title: words[key], onclick: () => (work(), (this.isDirty = true), this.draw()) }, sign);
       button.setAttribute("aria-label", `${words[key]}: ${learn.text("editor.picture", { number })}`);
       return button;
     };
@@ -128,6 +164,21 @@ export class Editor {
         act("editor.down", "↓", () => move(1), index === last), act("editor.delete", "×", () => cases.splice(index, 1), false)));
   }
 
+  // One element for a case's whole life: the server may have forgotten the picture when the list is drawn again.
+  thumbnail(entry) {
+    if (!this.thumbnails.has(entry)) this.thumbnails.set(entry, node("img", { src: address(`learn/thumbnails/${entry.token}`) }));
+    return this.thumbnails.get(entry);
+  }
+
+  async holdAgain() {
+    const drafts = new Map();
+    for (const entry of this.deck.cases) {
+      const { file, zip, index } = this.origins.get(entry);
+      if (zip && !drafts.has(zip)) drafts.set(zip, await this.read(zip));
+      entry.token = zip ? drafts.get(zip).cases[index].token : await hold(file, true);
+    }
+  }
+
   // The ZIP as the server writes it; null, with a sentence on the page, where something is missing.
   async zipped() {
     const { task, own, ...deck } = this.deck;
@@ -135,7 +186,14 @@ export class Editor {
     return this.learn.attempt(async () => {
       if (missing >= 0) throw new Error(this.learn.text("editor.needsTruth", { number: missing + 1 }));
       const title = deck.title.trim() || this.words["editor.title"];
-      return (await this.learn.ask("decks", { ...deck, title, task, classes: this.classes })).blob();
+      const write = async () => (await this.learn.ask("decks", { ...deck, title, task, classes: this.classes })).blob();
+      try {
+        return await write();
+      } catch (error) {
+        if (!error.isGone) throw error;
+        await this.holdAgain();
+        return await write();
+      }
     });
   }
 
@@ -143,6 +201,7 @@ export class Editor {
     const zip = await this.zipped();
     if (!zip) return;
     save("deck.zip", "application/zip", zip);
+    this.isDirty = false;
     this.status.textContent = this.learn.text("editor.saved", { count: this.deck.cases.length });
   }
 

@@ -17,6 +17,16 @@ export class Learn {
   constructor(element, words) {
     Object.assign(this, { element, words, text: (key, values) => fill(words[key], values) });
     this.visit = 0; // what arrives late for a case that was left is dropped
+    this.isRunning = false; // a quiz with answers whose results have not been seen
+    addEventListener("beforeunload", (event) => (this.isRunning || this.editor?.isDirty) && event.preventDefault());
+    for (const type of ["dragover", "drop"]) document.addEventListener(type, (event) => this.drop(event));
+  }
+
+  // Files belong to the editor; beside it they are not to take the page away.
+  drop(event) {
+    if (!this.element.offsetParent || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    if (event.type === "drop" && this.editor?.isOpen) this.editor.take([...event.dataTransfer.files]);
   }
 
   ask(path, body) {
@@ -29,15 +39,22 @@ export class Learn {
     this.element.replaceChildren(this.error, ...nodes);
   }
 
-  // Runs something that may fail with a sentence of the server's.
+  // Runs something that may fail with a sentence of the server's. From a quiz, which the server may know no longer, there
+  // is a way out beside it.
   async attempt(act) {
     this.error.hidden = true;
     try {
       return await act();
     } catch (error) {
-      Object.assign(this.error, { textContent: error.message, hidden: false });
+      this.error.replaceChildren(error.message, ...(this.panel?.isConnected ? [" ", this.others("mm-link")] : []));
+      this.error.hidden = false;
+      this.error.scrollIntoView({ block: "nearest" });
       return null;
     }
+  }
+
+  others(className) {
+    return this.button("learn.others", () => this.choose(), className);
   }
 
   button(key, act, className = "") {
@@ -45,13 +62,15 @@ export class Learn {
   }
 
   async choose() {
+    this.visit += 1;
+    this.finished = this.isRunning = false;
     const list = node("ul", { className: "mm-decks", "aria-label": this.words["learn.decks"] });
     const file = node("input", { type: "file", accept: ".zip", hidden: true, data: { part: "deck" } });
     file.setAttribute("aria-label", this.words["learn.open"]);
     file.onchange = () => file.files[0] && this.start("quizzes", file.files[0]);
     const buttons = [
       this.button("learn.open", () => file.click()),
-      this.button("learn.make", () => new Editor(this).open()),
+      this.button(this.editor?.isDirty ? "learn.makeOn" : "learn.make", () => this.edit()),
     ];
     this.show(
       node("h2", {}, this.words["learn.title"]),
@@ -64,6 +83,12 @@ export class Learn {
     this.tasks = found.tasks;
     list.append(...found.decks.map((deck) => this.entry(deck)));
     if (!found.decks.length) list.append(node("li", {}, this.words["learn.noDecks"]));
+  }
+
+  // A deck that has not been saved yet is still there after it has been tried.
+  edit() {
+    if (!this.editor?.isDirty) this.editor = new Editor(this);
+    this.editor.open();
   }
 
   entry(deck) {
@@ -132,17 +157,20 @@ export class Learn {
     const picture = source && (await this.attempt(() => Picture.fetch(source)));
     if (visit !== this.visit) return;
     this.viewer.busy(null);
-    if (!picture) return this.panel.append(this.onward());
-    this.viewer.show(picture);
-    this.viewer.act("pan");
-    if (shown.response) this.reveal(shown);
-    else this.question();
+    if (picture) {
+      this.viewer.show(picture);
+      this.viewer.act("pan");
+      if (shown.response) this.reveal(shown);
+      else this.question();
+    } else this.panel.append(this.onward());
+    // The button that led here is gone: keyboard and screen reader go on at the case, not at the top of the page.
+    if (document.activeElement === document.body) this.panel.querySelector("h2").focus({ preventScroll: true });
   }
 
   heading() {
     const where = this.text("learn.case", { number: this.position + 1, count: this.quiz.count });
     return node("header", {}, node("p", { className: "mm-eyebrow" }, where, " · ", this.quiz.title),
-      node("h2", {}, this.quiz.question));
+      node("h2", { tabIndex: -1 }, this.quiz.question));
   }
 
   question() {
@@ -175,12 +203,22 @@ export class Learn {
   }
 
   async commit() {
-    const path = `quizzes/${this.quiz.quiz}/${this.position}`, draft = this.draft;
-    this.panel.querySelector("[data-part=commit]").disabled = true;
-    const said = await this.attempt(async () => (await this.ask(path, draft)).json());
-    if (!said) return (this.panel.querySelector("[data-part=commit]").disabled = false);
-    this.reveal(said);
-    this.panel.querySelector("[data-part=next]").focus({ preventScroll: true });
+    const path = `quizzes/${this.quiz.quiz}/${this.position}`, { draft, visit } = this;
+    const button = this.panel.querySelector("[data-part=commit]");
+    button.disabled = true;
+    const said = (await this.attempt(async () => (await this.ask(path, draft)).json())) ?? (await this.answered(path));
+    if (visit !== this.visit) return;
+    if (said) {
+      this.error.hidden = this.isRunning = true;
+      this.reveal(said);
+    } else button.disabled = false;
+    (said ? this.panel.querySelector("[data-part=next]") : button).focus({ preventScroll: true });
+  }
+
+  // An answer may have arrived although the reply to it did not, and is final then; null: it has not, or nobody knows.
+  async answered(path) {
+    const shown = await this.ask(path).then((response) => response.json()).catch(() => null);
+    return shown?.response ? shown : null;
   }
 
   async reveal(said) {
@@ -244,13 +282,14 @@ export class Learn {
     if (!found) return;
     this.visit += 1;
     this.finished = true;
+    this.isRunning = false;
     const look = (position) => (this.layOut(), this.visitCase(position));
     const restart = () => ((this.finished = false), this.again());
     const left = found.all.count < this.quiz.count; // cases are answered in order
     const goOn = () => ((this.finished = false), this.layOut(), this.visitCase(found.all.count));
     this.show(...outcome(found, this.quiz, this.labels, this.text, look), node("p", { className: "mm-line" },
       left ? this.button("learn.next", goOn, "mm-primary") : null, this.button("learn.csv", () => this.saveTable()), this.button("learn.again", restart),
-      this.button("learn.others", () => ((this.finished = false), this.choose()))));
+      this.others()));
     this.element.querySelector("h2").focus();
   }
 

@@ -4,23 +4,26 @@ import { Batch } from "./batch.js";
 import { hasCameraProgram, photograph } from "./camera.js";
 import { Cases } from "./cases.js";
 import { Examples } from "./examples.js";
+import { named } from "./files.js";
 import { Learn } from "./learn.js";
 import { opener } from "./opener.js";
 import { language, mountHeader as fillHeader, showHelp } from "./page.js";
+import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
 import { Prevalence } from "./prevalence.js";
+import { Questions } from "./questions.js";
 import { save } from "./save.js";
 import { address, texts } from "./server.js";
 import { Viewer } from "./viewer.js";
 
 const page = { ask: () => {}, ready: texts(language()) };
+const hasPanel = new Promise((resolve) => (page.setPanel = resolve));
 
 // What is asked of the open picture; sent whole with every request, so that the server keeps no state of the page.
 const question = { task: null, checkpoint: null, className: null, method: "grad-cam", stage: 4, anyway: false, sets: false };
-let request = 0;
 
 export async function mountViewer(element, trigger, watch, props) {
-  const words = await page.ready;
+  const words = await page.ready, panel = await hasPanel;
   const root = element.querySelector(".mm-viewer");
   const viewer = new Viewer(root, words, {
     ask: (change) => page.ask(change),
@@ -29,26 +32,31 @@ export async function mountViewer(element, trigger, watch, props) {
     trust: () => send("trust"),
     help: () => showHelp(words),
     pin: (on) => page.pin(on, words),
+    close: () => cases.close(),
   });
   const examples = new Examples(words, (number) => cases.take(number));
   root.prepend(opener(words), examples.element);
   const cases = new Cases(root, {
     open: () => page.ask({ task: null, className: null, anyway: false }),
+    empty: () => empty(),
     count: () => countCases(),
     busy: (key) => viewer.busy(words[key]),
     fail: (sentence, again) => fail(sentence, again),
-    photo: hasCameraProgram() ? null : () => photograph(words, (file) => cases.add([file]), fail),
+    photo: hasCameraProgram() ? null : () => photograph(words, (file) => cases.add(named([file])), fail),
   });
-  let shown = "", fetching = new AbortController();
+  const questions = new Questions(trigger, () => {
+    viewer.busy(null);
+    fail(words["error.network"], () => page.ask({}));
+  });
+  // What was last asked about, and what is on the stage or on its way there: a token and a frame each.
+  let asked = "", stage = { key: "", fetching: new AbortController(), shown: Promise.resolve() };
 
   const send = (event, more = {}) => {
-    request += 1;
     const { token, frame } = cases.case;
-    trigger(event, { ...question, request, token, frame, language: words.language, ...more });
+    questions.ask(event, { ...question, token, frame, language: words.language, ...more });
   };
   page.report = (format) => cases.case && send("report", { format, ...viewer.settings });
   const fail = (sentence, again) => {
-    viewer.busy(null);
     const line = root.querySelector("[data-part=error]");
     line.textContent = sentence ?? "";
     line.hidden = !sentence;
@@ -64,12 +72,29 @@ export async function mountViewer(element, trigger, watch, props) {
   page.ask = (change) => {
     if (!cases.case) return;
     Object.assign(question, change);
-    const key = `${cases.case.token} ${cases.case.frame}`;
-    if (key !== shown) viewer.explain(null);
+    const key = keyOf(cases.case);
+    if (key !== asked) blank(cases.case);
+    asked = key;
     fail(null);
     viewer.busy(words["busy.reading"]);
     countCases();
     send("ask");
+  };
+  // Takes away what belongs to another picture than the one that is asked about, or to another frame of it.
+  const blank = (next) => {
+    stage.fetching.abort();
+    stage.key = "";
+    panel.clear();
+    viewer.explain(null);
+    if (!next || viewer.picture?.token !== next.token) viewer.clear(Boolean(next));
+  };
+  const empty = () => {
+    asked = "";
+    questions.forget();
+    blank(null);
+    fail(null);
+    viewer.busy(null);
+    countCases();
   };
   const countCases = () => {
     const line = root.querySelector("[data-part=cases]");
@@ -81,31 +106,47 @@ export async function mountViewer(element, trigger, watch, props) {
     examples.mark(cases.case?.example);
   };
 
+  // Puts a picture on the stage; several messages about one wait for the same samples.
+  const stagePicture = (description) => {
+    const key = keyOf(description);
+    if (key === stage.key) return stage.shown;
+    stage.fetching.abort();
+    const fetching = new AbortController(), { token, frame } = description;
+    const source = { ...description, address: address(`pictures/${token}/${frame}`) };
+    const shown = Picture.fetch(source, fetching.signal).then((picture) => {
+      fetching.signal.throwIfAborted();
+      viewer.show(picture, viewer.picture?.token === picture.token);
+    });
+    stage = { key, fetching, shown };
+    shown.catch(() => stage.shown === shown && (stage.key = ""));
+    return shown;
+  };
+
   watch("value", async () => {
     const message = props.value;
-    if (!message || message.request !== request) return;
+    if (message?.unanswered) return questions.giveUp();
+    if (!message || !questions.take(message)) return;
     viewer.busy(words[`busy.${message.progress}`]);
-    if (message.error) return fail(message.error);
+    if (message.error) fail(message.error);
     if (message.report) saveReport(message.report);
     if (message.trust) root.querySelector("[data-part=trust]").textContent = message.trust;
-    const { picture, evidence } = message;
-    if (!picture) return;
-    const key = `${picture.token} ${picture.frame}`;
-    if (key !== shown) {
-      fetching.abort();
-      fetching = new AbortController();
-      const sameFile = shown.startsWith(`${picture.token} `);
-      shown = key;
-      try {
-        const source = { ...picture, address: address(`pictures/${picture.token}/${picture.frame}`) };
-        viewer.show(await Picture.fetch(source, fetching.signal), sameFile);
-      } catch (error) {
-        if (error.name !== "AbortError") fail(error.message);
-        return;
-      }
+    if (!message.picture) return;
+    try {
+      await stagePicture(message.picture);
+    } catch (error) {
+      // Of the samples for an early message, the next one asks again.
+      const isLast = message.progress === "done" && questions.isLatest(message.request);
+      if (isLast && error.name !== "AbortError") fail(error.message, () => page.ask({}));
+      return;
     }
-    if (message.request === request && evidence !== undefined) viewer.explain(evidence);
+    if (!questions.isLatest(message.request)) return;
+    if (message.panel) panel.show(message.panel);
+    if (message.progress === "done") viewer.explain(message.evidence ?? null);
   });
+}
+
+function keyOf({ token, frame }) {
+  return `${token} ${frame}`;
 }
 
 export async function mountHeader(element, trigger, watch, props) {
@@ -114,9 +155,7 @@ export async function mountHeader(element, trigger, watch, props) {
 
 export async function mountBatch(element, trigger, watch, props) {
   const words = await page.ready;
-  const batch = new Batch(element.querySelector(".mm-batch"), words, (request, tokens) =>
-    trigger("run", { request, tokens, language: words.language, checkpoint: question.checkpoint }),
-  );
+  const batch = new Batch(element.querySelector(".mm-batch"), words, (request) => trigger("run", request));
   watch("value", () => batch.receive(props.value));
 }
 
@@ -150,8 +189,8 @@ export async function mountPanel(element) {
     for (const button of kept.querySelectorAll("button")) Object.assign(button, { disabled: true, tabIndex: -1 });
     document.querySelector(".mm-viewer").append(kept);
   };
-  const empty = element.querySelector(".mm-empty p"), words = await page.ready;
-  if (empty) empty.textContent = words["answer.empty"];
+  const words = await page.ready;
+  page.setPanel(new Panel(element.querySelector(".mm-panel"), words));
   new Prevalence(element, words);
   element.addEventListener("click", (event) => {
     const { class: className, anyway, report } = event.target.closest("button")?.dataset ?? {};

@@ -12,6 +12,7 @@ export function opener(words) {
       <p class="mm-drop-buttons">
         <button type="button" class="mm-primary" data-open="file" title="${words["open.file"]}">${icon("open")}<span>${words["open.file"]}</span></button>
         <button type="button" data-open="photo" title="${words["open.photo"]}">${icon("camera")}<span>${words["open.photo"]}</span></button>
+        <button type="button" data-do="close" title="${words["open.close"]}" aria-label="${words["open.close"]}">${icon("close")}</button>
       </p>
       <p class="mm-line" data-part="cases" hidden>
         <button type="button" data-do="previous" aria-label="${words["viewer.previous"]}" title="${words["viewer.previous"]} (p)">

@@ -22,6 +22,7 @@ export function outcome(found, quiz, labels, text, look) {
     node("h2", { tabIndex: -1 }, text("learn.results")),
     node("p", { className: "mm-score", data: { part: "score" } }, text("learn.score", all)),
     network.count ? node("p", {}, text("learn.scoreNetwork", { ...network, yours: tally(beside) })) : node("p"),
+    found.declined ? node("p", { data: { part: "declined" } }, text("learn.declined", { count: found.declined })) : null,
     node("div", { className: "mm-outcome" },
       node("section", { data: { part: "calibration" } }, node("h3", {}, text("learn.calibration")), list(...levels),
         node("p", { className: "mm-note" }, text("learn.calibration.few"))),

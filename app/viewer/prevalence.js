@@ -15,13 +15,12 @@ export function revised(probability, prior, frequency) {
   return share(logit(probability) + logit(frequency) - logit(prior));
 }
 
-// Lives as long as the panel, whose inside the server writes anew with every answer: what was set stays set, since a
-// clinic keeps its patients from one picture to the next.
+// Lives as long as the panel, whose inside is new with every answer: what was set stays set, since a clinic keeps its patients
+// from one picture to the next.
 export class Prevalence {
   constructor(panel, words) {
-    Object.assign(this, { panel, words, open: false, chosen: null, set: new Map() });
+    Object.assign(this, { panel, words, chosen: null, set: new Map() });
     panel.addEventListener("input", (event) => this.change(event.target));
-    panel.addEventListener("toggle", ({ target }) => target === this.part && (this.open = target.open), true);
     new MutationObserver(() => this.follow()).observe(panel, { childList: true, subtree: true });
     this.follow();
   }
@@ -36,9 +35,8 @@ export class Prevalence {
 
   follow() {
     const part = this.panel.querySelector("[data-part=prevalence]");
-    if (!part || part.querySelector("[data-part=revised]").textContent) return; // none, or as it was left
-    this.part = part; // a new one, or the old one, which Gradio made what the server wrote
-    part.open = this.open;
+    if (!part || part === this.part) return;
+    this.part = part;
     const select = part.querySelector("select");
     if ([...select.options].some(({ value }) => value === this.chosen)) select.value = this.chosen;
     this.show();

@@ -3,6 +3,7 @@
 
 const ROOT = new URL("../", import.meta.url);
 const FULL = 503; // too much is under way: the same may be sent again
+const GONE = 410; // what a token named is no longer held
 let words = {};
 
 export function address(path) {
@@ -18,6 +19,16 @@ export async function texts(language) {
 // Sends a file's bytes, without its name; resolves to the token it is held under. `later`: nothing is asked about it next.
 export async function hold(file, later = false) {
   return (await post(`pictures${later ? "?later=true" : ""}`, file)).text();
+}
+
+// Lets go of a held file. Nobody waits for it: what is not let go is forgotten after a while.
+export function letGo(token) {
+  request(`pictures/${token}`, { method: "DELETE" }).catch(() => {});
+}
+
+// What can be asked of many pictures, and of which model.
+export async function models() {
+  return (await request("models")).json();
 }
 
 // Holds an example; resolves to its token.
@@ -50,7 +61,8 @@ export async function request(path, options = {}) {
   } catch (error) {
     throw error.name === "AbortError" ? error : new Error(words["error.network"]);
   }
-  if (!response.ok) throw Object.assign(new Error(await response.text()), { isFull: response.status === FULL });
+  const { ok, status } = response;
+  if (!ok) throw Object.assign(new Error(await response.text()), { isFull: status === FULL, isGone: status === GONE });
   return response;
 }
 

@@ -11,7 +11,7 @@ const METHODS = ["grad-cam", "grad-cam++", "xgrad-cam", "layer-cam", "eigen-cam"
 const STAGES = [4, 3, 2, 1];
 
 export class Viewer {
-  // on: {ask(change), step(by), frame(number), trust(), report(format), pin(), help(), point([x, y])}
+  // on: {ask(change), step(by), frame(number), trust(), report(format), pin(), help(), point([x, y]), close()}
   constructor(element, texts, on) {
     Object.assign(this, { element, texts, on });
     this.view = new View();
@@ -200,6 +200,7 @@ export class Viewer {
 
   act(action) {
     if (action === "help") return this.on.help();
+    if (action === "close") return this.on.close();
     if (action === "next" || action === "previous") return this.on.step(action === "next" ? 1 : -1);
     if (!this.picture) return;
     const acts = {
@@ -272,9 +273,17 @@ export class Viewer {
     const slider = this.element.querySelector('[data-set="frame"]');
     Object.assign(slider, { max: picture.frames, value: picture.frame + 1 });
     this.part("frameNumber").textContent = this.text("viewer.frameOf", { frame: picture.frame + 1, frames: picture.frames });
-    this.part("unknown").hidden = Boolean(picture.orientation);
     this.part("controls").hidden = false;
     this.element.classList.add("mm-has-picture");
+    this.draw();
+  }
+
+  // Nothing is shown: the stage stays, black, while another picture is on its way; without one, all is as at the beginning.
+  clear(isAnotherComing) {
+    this.picture = this.evidence = null;
+    if (this.pinned && !isAnotherComing) this.pin();
+    this.part("controls").hidden = true;
+    this.element.classList.toggle("mm-has-picture", isAnotherComing);
     this.draw();
   }
 
@@ -291,10 +300,9 @@ export class Viewer {
   }
 
   draw() {
-    if (!this.picture) return;
     const shows = {
-      picture: this.layout !== "overlay" && [this.picture, null],
-      overlay: this.layout !== "picture" && [this.picture, this.evidence],
+      picture: this.picture && this.layout !== "overlay" && [this.picture, null],
+      overlay: this.picture && this.layout !== "picture" && [this.picture, this.evidence],
       pinned: this.pinned && [this.pinned.picture, this.layout === "picture" ? null : this.pinned.evidence],
     };
     this.panes.overlay.caption.textContent = this.text(this.evidence ? "viewer.overlay" : "viewer.original");
@@ -310,7 +318,7 @@ export class Viewer {
 
   // A pinned picture keeps its own default window, unless both are in the same unit: then one window serves both.
   lookOf(picture) {
-    const shared = picture.unit && picture.unit === this.picture.unit;
+    const shared = picture.unit && picture.unit === this.picture?.unit;
     return shared ? this.look : { ...this.look, window: picture.defaultWindow };
   }
 
@@ -323,7 +331,7 @@ export class Viewer {
       }
     }
     for (const button of this.element.querySelectorAll("[data-preset]")) {
-      button.setAttribute("aria-pressed", this.picture.presets[button.dataset.preset] === this.look.window);
+      button.setAttribute("aria-pressed", this.picture?.presets[button.dataset.preset] === this.look.window);
     }
     const has = Boolean(this.evidence);
     for (const name of ["evidenceControls", "scale"]) this.part(name).hidden = !has;
@@ -334,10 +342,12 @@ export class Viewer {
       this.part("low").textContent = this.text(this.look.signed ? "viewer.against" : "viewer.none");
       this.part("high").textContent = this.text("viewer.strong");
     }
+    this.part("unknown").hidden = !this.picture || Boolean(this.picture.orientation);
     this.readout();
   }
 
   readout(x, y, pane) {
+    if (!this.picture) return this.part("readout").replaceChildren();
     const { window: w } = this.look, zoom = this.view.scale(this.picture, ...this.paneSize);
     const parts = [`${Math.round(zoom * 100)} %`, this.text("viewer.wl", { width: this.figure(w.width), centre: this.figure(w.centre) })];
     if (pane) {

@@ -5,6 +5,9 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from app.engine import AT_ONCE
+from app.ui import build_app
+
 
 @pytest.fixture(scope="module")
 def client(running):
@@ -22,6 +25,13 @@ def upload(tmp_path, png):
 
 def test_three_endpoints_are_documented_and_no_more(client):
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/classify", "/saliency", "/models"}
+
+
+def test_one_call_of_the_api_does_not_make_the_server_serial(service):
+    """Gradio gives a group the lowest limit of its functions, for good, from the first call on."""
+    page = build_app(service)
+    group = [fn.concurrency_limit for fn in page.fns.values() if fn.concurrency_id == "network"]
+    assert group == [AT_ONCE] * 7
 
 
 def test_classify(client, upload):
@@ -75,6 +85,11 @@ def test_our_own_routes(running, png):
     assert httpx.get(f"{running.address}pictures/{token}/7").status_code == 404
     assert httpx.get(f"{running.address}pictures/unknown/0").status_code == 404
     assert httpx.post(f"{running.address}pictures", content=b"").status_code == 422
+    assert httpx.delete(f"{running.address}pictures/{token}").status_code == 204
+    assert httpx.get(f"{running.address}pictures/{token}/0").status_code == 404
+    first = httpx.get(f"{running.address}models").json()[0]
+    assert (first["name"], first["routed"]) == ("generalist", True)
+    assert "retinal-oct" not in {task["name"] for task in first["tasks"]}, "it has no classes"
     assert httpx.get(f"{running.address}texts/de-AT").json()["language"] in ("de", "en")
     assert httpx.get(f"{running.address}healthz").json() == {"status": "ok"}
 

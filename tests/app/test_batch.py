@@ -22,6 +22,12 @@ def test_a_row_for_every_file_with_its_own_error(service, png):
     assert "task" not in bad
 
 
+def test_a_refused_row_names_its_kind_as_no_more_than_the_nearest(service, png):
+    (row,) = run(service, tokens=[service.hold(png())], task="covid-ct")[-1]["rows"]
+    assert row["refused"]
+    assert row["modalityWords"] == "Nearest kind: CT"
+
+
 def test_files_are_forgotten_when_answered(service, png):
     token = service.hold(png())
     run(service, tokens=[token])

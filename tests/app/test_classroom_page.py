@@ -3,6 +3,7 @@
 import csv
 import re
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -185,6 +186,63 @@ def test_names_are_removed_and_rooms_deleted(seat, deck):
     bob.get_by_role("button", name="Leave").click()
     expect(control.locator(".cr-people")).to_have_text("#1")
     assert bob.evaluate("localStorage.getItem('medmamba-place')") is None
+
+
+def test_the_projector_shows_no_key_and_can_be_loaded_again(seat, deck, running):
+    control, code = open_room(seat, deck)
+    control.evaluate("() => { navigator.clipboard.writeText = async (text) => { document.title = text } }")
+    control.get_by_role("button", name="Copy the projector's link").click()
+    expect(control).to_have_title(re.compile("projector#"))
+    link = control.title()
+    assert control.evaluate(f"JSON.parse(localStorage.getItem('medmamba-room-{code}')).key") not in link
+    projector = seat(link.removeprefix(f"{running.address}classroom/"))
+    for _ in range(2):
+        expect(projector.locator(".cr-code")).to_have_text(code)
+        assert projector.evaluate("location.hash") == f"#{code}"
+        assert projector.evaluate("history.length") <= 2  # the empty page of a new tab, and this one
+        projector.reload()
+    another = seat.again(projector.context, f"projector#{code}")
+    expect(another.locator("#page")).to_contain_text("you have no place in it")
+
+
+def test_news_wait_while_a_button_is_pressed(seat, deck, running):
+    control, code = open_room(seat, deck)
+    box = control.locator("[data-step=start]").bounding_box()
+    control.mouse.move(box["x"] + 9, box["y"] + 9)
+    control.mouse.down()
+    with control.expect_response(lambda response: response.url.endswith("/teacher") and response.status == 200):
+        httpx.post(f"{running.address}classroom/rooms/{code}/students", json={"name": "Ann"})
+    control.wait_for_timeout(300)
+    expect(control.locator(".cr-people li")).to_have_count(0)
+    control.mouse.up()
+    expect(control.locator("[data-step=close]")).to_be_visible()
+    expect(control.locator(".cr-people li")).to_have_count(1)
+
+
+def test_the_control_page_keeps_its_place_in_the_list_and_the_focus(seat, deck, running):
+    control, code = open_room(seat, deck)
+    with httpx.Client(base_url=f"{running.address}classroom/rooms/{code}/") as client:
+        for i in range(60):
+            client.post("students", json={"name": f"Student {i}"})
+        people = control.locator(".cr-people")
+        expect(people.locator("li")).to_have_count(60)
+        people.evaluate("list => (list.scrollTop = 500)")
+        client.post("students", json={"name": "Late"})
+        expect(people.locator("li")).to_have_count(61)
+    assert people.evaluate("list => list.scrollTop") == 500
+    control.locator("[data-step=start]").focus()
+    control.keyboard.press("Enter")
+    expect(control.locator("[data-step=close]")).to_be_visible()
+    assert control.evaluate("document.activeElement.textContent") == "Case 1 of 2: open"
+
+
+def test_a_room_is_locked_on_the_control_page(seat, deck):
+    control, code = open_room(seat, deck)
+    control.get_by_role("button", name="Lock the room", exact=True).click()
+    expect(control.get_by_text("Nobody else can join.")).to_be_visible()
+    control.get_by_role("button", name="Unlock the room").click()
+    expect(control.get_by_role("button", name="Lock the room", exact=True)).to_be_visible()
+    join(seat(f"#{code}", **PHONE), "Ann")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

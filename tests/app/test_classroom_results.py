@@ -65,6 +65,17 @@ def test_a_session_with_known_answers():
     assert whole.cases[0].overlap is None
 
 
+def test_a_network_that_declined_was_neither_right_nor_wrong():
+    declined, refusal = case(0, "a", "b", LEFT), case(1, "b", "b")
+    declined.network.update(refused=True, probabilities={"a": 0.2, "b": 0.8})
+    refusal.network.update(refused=True)  # to the question whether it should answer, that is its answer
+    whole = results([declined, refusal], given(0, "a", "c") + given(1, "a"), ["a", "b", "c"])
+    assert (whole.network, whole.declined) == (Tally(1, 1), 1)
+    assert [(r.network, r.declined) for r in whole.cases] == [(None, True), ("b", False)]
+    assert whole.differences == Differences(student=0, network=1, neither=0)
+    assert [c.network for c in whole.classes] == [Tally(0, 0), Tally(1, 1)]
+
+
 def test_without_network_and_without_answers():
     whole = results([case(0, "a")], [], ["a", "b"])
     assert whole.network == Tally(0, 0)

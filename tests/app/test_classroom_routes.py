@@ -9,10 +9,14 @@ from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.classroom import tables
+from app import opinion
+from app.classroom import record, tables
+from app.classroom.attendant import TRIES
 from app.classroom.routes import Desk, add_classroom
 from app.classroom.store import RoomStore
+from app.texts import texts_for
 from medmamba.deck import Case, Deck, write_deck
+from medmamba.errors import BusyError
 from tests.app.conftest import make_png
 
 CLASSES = (("cyst", "Cyst"), ("normal", "Normal"), ("tumor", "Tumor"))
@@ -182,6 +186,11 @@ def test_the_reveal_waits_for_the_network(client, desk):
     assert len(says["evidence"]["values"]) == len(says["evidence"]["values"][0])
 
 
+def test_the_reveal_waits_for_no_network_that_does_not_know_the_question(client):
+    opened = client.post("/classroom/rooms", content=write_deck(make_deck("own", CLASSES[:2])))
+    take(Side(client, **opened.json()), "start", "close", "reveal")
+
+
 def test_guessing_codes_is_slowed_down_and_seats_are_not(client, teacher):
     ann = join(client, teacher)
     answers = [client.post("/classroom/rooms/AAAAAA/students", json={}).status_code for _ in range(61)]
@@ -196,10 +205,23 @@ def test_keys_of_one_side_are_worthless_on_the_other(client, teacher):
         (ann, "GET", "teacher"), (ann, "POST", "steps?step=start&version=0"), (ann, "GET", "results.csv"),
         (ann, "GET", "results.pdf"), (ann, "DELETE", "names/1"), (ann, "DELETE", ""), (teacher, "GET", "student"),
         (ann, "GET", "qr.svg?link=http://x/#"), (Side(client, "AAAAAA", "x"), "GET", "student"),
-        (teacher, "PUT", "answers/0"),
+        (teacher, "PUT", "answers/0"), (ann, "PUT", "lock"), (ann, "DELETE", "lock"),
     ):  # fmt: skip
         answer = side(method, path)
         assert (answer.status_code, answer.json()["error"][:17]) == (403, "This room is over"), path
+
+
+def test_a_projector_shows_and_steps_and_may_do_nothing_else(client, teacher):
+    code = teacher.root[-6:]
+    projector = Side(client, code, teacher("POST", "projectors").json()["key"])
+    take(projector, "start", "close")
+    assert projector("GET", "teacher").json()["state"] == "closed"
+    assert projector("GET", "qr.svg", params={"link": f"http://x/#{code}"}).status_code == 200
+    for method, path in (
+        ("GET", "results.csv"), ("GET", "results.pdf"), ("DELETE", "names/1"), ("DELETE", ""), ("PUT", "lock"),
+        ("DELETE", "lock"), ("POST", "projectors"), ("GET", "student"),
+    ):  # fmt: skip
+        assert projector(method, path).status_code == 403, path
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"choice": "liver", "confidence": 1}', b"[" * 4000])
@@ -220,6 +242,86 @@ def test_names_can_be_removed_by_both_sides_and_one_can_leave(client, teacher):
     assert bob("DELETE", "student").status_code == 204
     assert bob("GET", "student").status_code == 403
     assert teacher("GET", "teacher").json()["joined"] == 1
+
+
+def test_a_teacher_can_lock_the_room_and_unlock_it(client, teacher):
+    ann = join(client, teacher)
+    before = teacher("GET", "teacher")
+    assert before.json()["locked"] is False
+    assert teacher("PUT", "lock").status_code == 204
+    assert teacher("GET", "teacher", headers={"if-none-match": before.headers["etag"]}).json()["locked"] is True
+    refused = client.post(f"{teacher.root}/students", json={}, headers={"accept-language": "de"})
+    assert (refused.status_code, refused.json()["error"][:24]) == (409, "Dieser Raum ist gesperrt")
+    assert ann("GET", "student").status_code == 200
+    assert teacher("DELETE", "lock").status_code == 204
+    join(client, teacher, "Bob")
+    assert teacher("GET", "teacher").json()["joined"] == 2
+
+
+def test_one_who_leaves_at_the_end_is_out_of_every_result(client, teacher):
+    ann, bob = join(client, teacher), join(client, teacher, "Bob")
+    take(teacher, "start")
+    for side, choice in ((ann, "cyst"), (bob, "tumor")):
+        side("PUT", "answers/0", json={"choice": choice, "confidence": 1})
+    take(teacher, "end")
+    seen = {side: side("GET", path) for side, path in ((ann, "student"), (teacher, "teacher"))}
+    assert seen[teacher].json()["results"]["students"] == [1, 2]
+    assert bob("DELETE", "student").status_code == 204
+    for side, path in ((ann, "student"), (teacher, "teacher")):
+        again = side("GET", path, headers={"if-none-match": seen[side].headers["etag"]}).json()
+        assert again.get("score", again.get("results"))["students"] == [1, 1]
+
+
+def test_what_the_network_declined_is_told_apart(client, desk):
+    teacher = Side(client, **client.post("/classroom/rooms?deck=slices").json())
+    for (case, _, _), refused in zip(desk.store.unprepared(), (True, False), strict=True):
+        desk.store.set_network(case, SAYS | {"refused": refused})
+    ann = join(client, teacher)
+    for position in range(2):
+        take(teacher, "next" if position else "start")
+        ann("PUT", f"answers/{position}", json={"choice": "cyst", "confidence": 2})
+        take(teacher, "close", "reveal")
+    take(teacher, "end")
+    results = teacher("GET", "teacher").json()["results"]
+    assert (results["network"], results["declined"]) == ([0, 1], 1)
+    assert ann("GET", "student").json()["score"]["declined"] == 1
+    rows = csv.DictReader(io.StringIO(teacher("GET", "results.csv").text))
+    assert [(row["network"], row["network_refused"]) for row in rows] == [("tumor", "1"), ("tumor", "0")]
+    room = desk.store.as_teacher(teacher.root[-6:], teacher.headers["authorization"][7:], Clock.now)
+    written = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record._Page, "write", lambda self, words, *_, **__: written.append(words))
+        record.sheet(desk.store, room, texts_for("en"), names=False)
+    assert "Network: declined" in written
+    assert "Cases in which the network gave no answer, since the picture is unlike what it learnt: 1." in written
+
+
+def test_the_network_is_asked_again_where_it_could_not_answer(client, desk, monkeypatch):
+    teacher = Side(client, **client.post("/classroom/rooms?deck=slices").json())
+    with monkeypatch.context() as patch:
+        patch.setattr(opinion, "ask", lambda *_: opinion.Opinion())
+        for _ in range(TRIES - 1):
+            desk.attendant.prepare()
+    assert teacher("GET", "teacher").json()["prepared"] == 0
+    desk.attendant.prepare()
+    assert all(case["network"]["choice"] for case in asked(desk, teacher))
+
+
+def test_a_class_does_not_wait_for_a_network_that_is_away(client, desk, monkeypatch):
+    def fail(*_):
+        raise BusyError("Too much is waiting.")
+
+    teacher = Side(client, **client.post("/classroom/rooms?deck=slices").json())
+    monkeypatch.setattr(opinion, "ask", fail)
+    for _ in range(TRIES):
+        assert teacher("GET", "teacher").json()["prepared"] == 0
+        desk.attendant.prepare()
+    assert [case["network"]["choice"] for case in asked(desk, teacher)] == [None, None]
+
+
+def asked(desk, teacher):
+    room = desk.store.as_teacher(teacher.root[-6:], teacher.headers["authorization"][7:], Clock.now)
+    return [vars(case) for case in desk.store.cases(room)]
 
 
 def test_results_as_csv_and_pdf_hold_names_only_when_asked(client, teacher):

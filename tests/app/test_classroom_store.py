@@ -7,7 +7,8 @@ import threading
 import pytest
 from sqlalchemy import func, select
 
-from app.classroom import tables
+from app.classroom import tables, views
+from app.classroom.results import Tally
 from app.classroom.rules import Reply, RoomError
 from app.classroom.store import MAX_STUDENTS, NewCase, NewRoom, RoomStore, digest
 from medmamba.errors import MedMambaError
@@ -124,10 +125,12 @@ def test_keys_open_their_own_room_alone(store):
 def test_the_database_holds_no_key(store, path):
     room, teacher = store.open_room(new_room(), NOW, 1)
     _, student = store.join(room.code, "Ann", NOW)
+    projector = store.let_project(room)
     store.close()
     kept = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert teacher.encode() not in kept
     assert student.encode() not in kept
+    assert projector.encode() not in kept
     assert digest(student).encode() in kept
 
 
@@ -165,6 +168,73 @@ def test_a_removed_name_leaves_the_answers_and_one_who_leaves_takes_them(store):
     assert [a.student for a in store.answers(room)] == [2]
     with pytest.raises(RoomError):
         store.as_student(room.code, key, NOW)
+
+
+def test_results_are_without_one_who_left_after_the_end_and_the_teacher_goes_on(store, other):
+    room, key = store.open_room(new_room(), NOW, 1)
+    seats = [store.join(room.code, "", NOW)[0] for _ in range(3)]
+    room = steps(store, room, "start")
+    for student, choice in zip(seats, "aab", strict=True):
+        store.answer(room, student, 0, Reply(choice, 1), NOW)
+    store.leave(room, seats[1])
+    room = steps(store, room, "end")  # as the page saw it before one left
+    tags = set()
+    for left, right in ((2, 1), (1, 0)):
+        for server in (store, other):
+            assert views.session(server, room).students == Tally(right, left)
+        tags.add(views.student_tag(store, room, seats[2], room.stage))
+        store.leave(room, seats[0])
+    assert len(tags) == 2
+    assert store.as_teacher(room.code, key, NOW) == room
+
+
+def test_a_locked_room_takes_nobody_else(store):
+    room, key = store.open_room(new_room(), NOW, 1)
+    _, seat = store.join(room.code, "Ann", NOW)
+    store.lock(room, True)
+    store.lock(room, True)
+    locked = store.as_teacher(room.code, key, NOW)
+    assert store.is_locked(locked)
+    assert locked.version > room.version
+    with pytest.raises(RoomError, match="locked"):
+        store.join(room.code, "Bob", NOW)
+    assert store.as_student(room.code, seat, NOW)[1].label == "Ann"
+    store.lock(locked, False)
+    assert not store.is_locked(locked)
+    assert store.join(room.code, "Bob", NOW)[0].number == 2
+    store.lock(locked, True)
+    store.delete_room(locked)
+    store.lock(locked, True)
+    with store._read() as db:
+        assert db.scalar(select(func.count()).select_from(tables.locks)) == 0
+
+
+def test_a_projector_has_a_key_of_its_own(store):
+    room, teacher = store.open_room(new_room(), NOW, 1)
+    other, _ = store.open_room(new_room(), NOW, 1)
+    keys = {store.let_project(room), store.let_project(room)}
+    assert len(keys) == 2
+    for key in (teacher, *keys):
+        assert store.as_projector(room.code, key, NOW) == room
+        for code, now in ((other.code, NOW), (room.code, NOW + 3600)):
+            with pytest.raises(RoomError, match="no place in it"):
+                store.as_projector(code, key, now)
+    for key in keys:
+        with pytest.raises(RoomError, match="no place in it"):
+            store.as_teacher(room.code, key, NOW)
+    store.delete_room(room)
+    with store._read() as db:
+        assert db.scalar(select(func.count()).select_from(tables.projectors)) == 0
+
+
+def test_a_database_made_before_rooms_could_be_locked_is_taken_over(store, url):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    with store._write() as db:
+        tables.locks.drop(db)
+    again = RoomStore(tables.connect(url))
+    again.lock(room, True)
+    assert again.is_locked(room)
+    again.close()
 
 
 def test_pictures_are_given_out_once_their_case_was_opened(store):

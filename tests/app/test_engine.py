@@ -135,3 +135,13 @@ def test_a_map_of_the_last_stage_needs_no_further_pass(engine, batches):
     with pytest.raises(RequestError, match="no class"):
         engine.evidence(NAME, answer, "platelet")
     assert engine.waiting() == 0
+
+
+def test_zerogpu_works_the_network_on_processors(checkpoint_root, monkeypatch):
+    devices, load = [], Classifier.load
+    monkeypatch.setattr(Classifier, "load", lambda place, device: (devices.append(device), load(place, "cpu"))[1])
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    engine = LocalEngine(checkpoint_root, places=1)
+    engine.card(NAME)
+    engine.close()
+    assert devices == ["cpu"]

@@ -29,6 +29,33 @@ def test_figures_come_with_their_intervals(service):
     assert facts.estimate({"value": 0.5, "low": None, "high": None}, "auc", EN) == "0.500"
 
 
+def test_an_odd_card_takes_no_other_from_the_page(service, caplog):
+    card = service.models()["generalist"]
+    odd = dataclasses.replace(card, metrics={"kidney-ct": {"classes": ["<b>"]}})
+    html = facts.page({"odd": odd, "sound": card}, EN)
+    assert html.count('class="mm-model"') == 1
+    assert "figures of a form that cannot be read" in html
+    assert "<b>" not in html
+    assert "odd" in caplog.text
+
+
+def test_figures_of_a_card_are_escaped(service):
+    card = service.models()["generalist"]
+    classes = {name: own | {"support": "<i>"} for name, own in card.metrics["kidney-ct"]["classes"].items()}
+    html = facts.page({"a": dataclasses.replace(card, metrics={"kidney-ct": {"classes": classes}})}, EN)
+    assert "&lt;i&gt;" in html
+    assert "<i>" not in html
+
+
+def test_words_that_were_never_right_are_told_first_of_all(service):
+    card = service.models()["generalist"]
+    bands = {"likely": {"pictures": 7}, "undecided": {"pictures": 0}, "uncertain": {"pictures": 3}}
+    own = card.metrics["kidney-ct"] | {"bands": bands}
+    html = facts.page({"a": dataclasses.replace(card, metrics={"kidney-ct": own})}, EN)
+    assert "was said of 7 pictures and was right for 0.0 %" in html
+    assert "“Not sure between two”" not in html
+
+
 def test_a_task_without_classes_has_no_figures(service):
     assert "No test figures" in facts.page(service.models(), EN)
 

@@ -1,11 +1,14 @@
 """The Learn tab in a real browser: answer first, then truth and network; results; the editor."""
 
+import base64
 import csv
 import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from app.tutor import Tutor
@@ -64,6 +67,100 @@ def test_nothing_of_the_answer_is_sent_before_it_is_committed(page):
     answer(page)
     page.wait_for_selector(".mm-shares li")
     assert any(b"LESSON" in response.body() for response in seen[3:])
+
+
+@pytest.fixture
+def rough(browser, running):
+    """A page on which requests may fail: what the console says of them is no fault."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-US")
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(running.address)
+    page.click(".mm-notice .mm-primary")
+    yield page
+    context.close()
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_keyboard_goes_on_at_each_case(page):
+    begin(page)
+    focused = "document.activeElement.textContent"
+    page.wait_for_function(f"{focused} === 'Which kidney-ct is it?'")
+    answer(page)
+    page.keyboard.press("Enter")  # on "Next case"
+    page.wait_for_selector("text=Case 2 of 3")
+    page.wait_for_function(f"{focused} === 'Which kidney-ct is it?'")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "mm-learn-choice"
+
+
+@pytest.mark.usefixtures("shelf")
+def test_an_answer_that_arrived_is_shown_although_its_reply_was_lost(rough):
+    begin(rough)
+
+    def lose(route):
+        if route.request.method == "POST":
+            route.fetch()
+            return route.abort()
+        return route.continue_()
+
+    rough.route(re.compile(r"/learn/quizzes/[\w-]+/0$"), lose)
+    answer(rough)
+    expect(rough.locator("[data-part=learn-error]")).to_be_hidden()
+    rough.click("[data-part=next]")
+    rough.wait_for_selector("text=Case 2 of 3")
+
+
+@pytest.mark.usefixtures("shelf")
+def test_an_answer_that_did_not_arrive_can_be_given_again_or_left(rough):
+    begin(rough)
+    case = re.compile(r"/learn/quizzes/[\w-]+/0$")
+    rough.route(case, lambda route: route.abort())
+    rough.locator(".mm-choice input[value=cyst]").check()
+    rough.locator(".mm-confidence input[value=sure]").check()
+    rough.click("[data-part=commit]")
+    expect(rough.locator("[data-part=learn-error] button")).to_have_text("Other decks")
+    rough.unroute(case)
+    rough.click("[data-part=commit]")  # what was chosen still is
+    rough.wait_for_selector(".mm-verdict")
+    rough.route("**/results", lambda route: route.abort())
+    rough.get_by_role("button", name="Stop and see your result").click()
+    rough.locator("[data-part=learn-error] button").click()
+    rough.wait_for_selector("[data-deck=d]")
+
+
+@pytest.mark.usefixtures("shelf")
+def test_what_the_network_declined_is_told_in_the_results(page):
+    def decline(route):
+        found = route.fetch().json()
+        route.fulfill(json=found | {"network": {"count": 0, "right": 0}, "declined": 1})
+
+    page.route("**/results", decline)
+    begin(page)
+    answer(page)
+    page.get_by_role("button", name="Stop and see your result").click()
+    expect(page.locator("[data-part=declined]")).to_have_text(re.compile("gave no answer.*: 1[.]$"))
+
+
+@pytest.mark.usefixtures("shelf")
+def test_leaving_the_page_is_asked_about_while_there_is_something_to_lose(page, png):
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    begin(page)
+    answer(page)
+    page.reload()
+    assert asked == ["beforeunload"]
+    begin(page)
+    answer(page)
+    page.get_by_role("button", name="Stop and see your result").click()
+    page.wait_for_selector("[data-part=score]")
+    page.reload()
+    assert asked == ["beforeunload"]
+    enter(page).get_by_role("button", name="Make a deck").click()
+    page.set_input_files("[data-part=editor-add]", {"name": "a.png", "mimeType": "image/png", "buffer": png()})
+    expect(page.locator(".mm-cases img")).to_have_count(1)
+    page.reload()
+    assert asked == ["beforeunload"] * 2
 
 
 @pytest.mark.usefixtures("shelf")
@@ -181,6 +278,71 @@ def test_a_deck_of_own_classes_is_opened_and_edited(page, png):
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as ZIP").click()
     assert read_deck(Path(download.value.path())).classes == own.classes
+
+
+def test_pictures_that_the_server_forgot_are_sent_again(rough, running, png):
+    enter(rough).get_by_role("button", name="Make a deck").click()
+    opened = Deck("Mine", "en", "kidney-ct", KIDNEY, (Case(png(seed=0), "cyst"), Case(png(seed=1), "tumor")))
+    payload = {"name": "d.zip", "mimeType": "application/zip", "buffer": write_deck(opened)}
+    rough.set_input_files("[data-part=editor-open]", payload)
+    expect(rough.locator(".mm-cases img")).to_have_count(2)
+    added = {"name": "a.png", "mimeType": "image/png", "buffer": png(seed=2)}
+    rough.set_input_files("[data-part=editor-add]", added)
+    expect(rough.locator(".mm-cases img")).to_have_count(3)
+    rough.get_by_role("button", name="Move down: Picture 1").click()
+    rough.locator("[data-field='editor.truth']").nth(2).select_option("normal")
+    rough.wait_for_function("[...document.querySelectorAll('.mm-cases img')].every((img) => img.naturalWidth)")
+    running.service._store._held.clear()
+    with rough.expect_download() as download:
+        rough.get_by_role("button", name="Save as ZIP").click()
+    written = read_deck(Path(download.value.path()))
+    assert [case.truth for case in written.cases] == ["tumor", "cyst", "normal"]
+    pixels = [np.asarray(Image.open(io.BytesIO(case.picture))) for case in written.cases]
+    for shown, seed in zip(pixels, (1, 0, 2), strict=True):
+        assert np.array_equal(shown, np.asarray(Image.open(io.BytesIO(png(seed=seed)))))
+
+
+DROP = """([name, base64]) => {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)), files = new DataTransfer();
+  files.items.add(new File([bytes], name));
+  const send = (type) => {
+    const event = new DragEvent(type, { dataTransfer: files, bubbles: true, cancelable: true });
+    document.body.dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+  return send("dragover") && send("drop");
+}"""
+
+
+def test_files_dropped_on_the_editor_are_added_and_an_unsaved_deck_is_kept(page, png):
+    def drop(name, data):
+        return page.evaluate(DROP, [name, base64.b64encode(data).decode()])
+
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    enter(page)
+    assert drop("a.png", png())  # and the browser does not open it
+    page.get_by_role("button", name="Make a deck").click()
+    page.locator("[data-field='editor.task']").select_option("kidney-ct")
+    assert drop("a.png", png())
+    expect(page.locator(".mm-cases img")).to_have_count(1)
+    page.locator("[data-field='editor.truth']").select_option("cyst")
+    page.get_by_role("button", name="Try it").click()
+    page.wait_for_selector("[data-part=commit]")
+    answer(page)
+    page.click("[data-part=next]")
+    page.get_by_role("button", name="Other decks").click()
+    page.get_by_role("button", name="Go on with your deck").click()
+    expect(page.locator("[data-field='editor.truth']")).to_have_value("cyst")
+    assert asked == []
+    own = write_deck(Deck("Own", "en", "shapes", (("a", "A"), ("b", "B")), (Case(png(), "b"), Case(png(), "a"))))
+    assert drop("d.ZIP", own)
+    expect(page.locator(".mm-cases img")).to_have_count(2)
+    assert asked == ["This deck has not been saved as ZIP. Discard it?"]
+    page.get_by_role("button", name="Back to the decks").click()
+    page.get_by_role("button", name="Make a deck").click()
+    expect(page.locator(".mm-cases img")).to_have_count(0)
+    assert len(asked) == 1
 
 
 def test_what_is_no_deck_is_refused_in_words(browser, running):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from app import opinion
-from app.service import Question
+from app.service import Question, Service
+from app.store import PictureStore
 from medmamba.checkpoints import Card
 from medmamba.deck import MODALITY
 from medmamba.lessons import FAMILIAR, KNOWN, OTHER
@@ -47,7 +48,13 @@ def test_of_some_classes_the_probabilities_are_those_given_that_it_is_one_of_the
 
 def test_other_classes_have_no_opinion(service, png):
     assert opinion.ask(service, png(), "kidney-ct", ("cyst", "stone")).choice is None
-    assert opinion.ask(service, png(), "own", ("a", "b")) == opinion.Opinion()
+    said = opinion.ask(service, png(), "own", ("a", "b"))
+    assert (said.choice, said.was_heard) == (None, True)  # for good, unlike where there is no checkpoint to ask
+
+
+def test_without_a_checkpoint_the_network_was_not_heard(png, tmp_path):
+    empty = Service(PictureStore(2**20, 900.0), root=tmp_path)
+    assert not opinion.ask(empty, png(), "kidney-ct", KIDNEY).was_heard
 
 
 def test_the_kinds_and_the_refusal_have_opinions_of_their_own_and_a_map(service, png):

@@ -163,6 +163,8 @@ def test_many_files_fill_a_table_and_a_csv(page, png):
     with page.expect_download() as download:
         page.click("[data-do=csv]")
     lines = Path(download.value.path()).read_text("utf-8").splitlines()
+    assert lines[0].startswith("\ufefffile,error,"), "Excel knows UTF-8 by its mark"
+    assert {"words", "modality_probability", "notes"} < set(lines[0].split(","))
     assert len(lines) == 5
     assert "'=second.png" in lines[3]
     with page.expect_download() as download:
@@ -193,6 +195,34 @@ def test_a_batch_can_be_cancelled(page, png):
     page.click("[data-do=cancel]")
     page.wait_for_selector("[data-do=cancel]", state="hidden")
     assert page.locator(".mm-batch td.mm-name").count() < 60
+
+
+def test_a_batch_can_be_asked_one_question(page, png):
+    page.get_by_role("tab", name="Batch").click()
+    page.select_option("[data-part=model]", "second")
+    page.select_option("[data-part=question]", "kidney-ct")
+    page.set_input_files("[data-part=files]", {"name": "a.png", "mimeType": "image/png", "buffer": png()})
+    page.wait_for_selector("text=1 files")
+    with page.expect_download() as download:
+        page.click("[data-do=json]")
+    (row,) = json.loads(Path(download.value.path()).read_text("utf-8"))["rows"]
+    assert (row["task"], row["chosen_by"], row["checkpoint"]) == ("kidney-ct", "user", "second")
+
+
+def test_files_that_come_while_others_run_wait_and_a_cancelled_run_stays_cancelled(page, png):
+    page.get_by_role("tab", name="Batch").click()
+    files = [{"name": f"{i}.png", "mimeType": "image/png", "buffer": png(seed=i)} for i in range(6)]
+    page.set_input_files("[data-part=files]", files[:5])
+    page.set_input_files("[data-part=files]", files[5:])
+    page.wait_for_selector("text=6 files")
+    page.click("[data-do=clear]")
+    page.set_input_files("[data-part=files]", files[:5])
+    page.click("[data-do=cancel]")
+    page.set_input_files("[data-part=files]", files[5:])
+    page.wait_for_selector("[data-do=cancel]", state="hidden")
+    page.wait_for_timeout(1000)
+    assert page.locator(".mm-batch td.mm-name").all_inner_texts()[-1] == "5.png"
+    assert page.locator(".mm-batch td.mm-name").count() < 6
 
 
 def test_models_and_rescan(page, running, checkpoint_root):
@@ -366,6 +396,12 @@ def test_a_phone_shows_one_column_without_sideways_scrolling(visit, png):
     viewer, panel = (page.locator(f"#mm-{name}").bounding_box() for name in ("viewer", "panel"))
     assert panel["y"] > viewer["y"] + viewer["height"] - 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("tab", name="Batch").click()
+    page.wait_for_selector("[data-part=question]:visible")
+    page.set_input_files("[data-part=files]", {"name": "a.png", "mimeType": "image/png", "buffer": png()})
+    page.wait_for_selector("text=1 files")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator(".mm-batch .mm-drop").bounding_box()["width"] <= 390
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -61,6 +61,10 @@ def test_a_refused_picture_has_no_probabilities_until_asked_for(analysis):
     html = present.answer(refused, EN)
     assert "data-class" not in html
     assert "data-anyway" in html
+    assert "Nearest kind: CT" in html
+    assert "mm-certainty" not in html
+    assert "mm-question" not in html
+    assert "About this question" not in html
     assert not present.is_shown(refused, anyway=False)
     assert "data-class" in present.answer(refused, EN, anyway=True)
     assert present.is_shown(refused, anyway=True)
@@ -108,6 +112,30 @@ def test_a_set_that_keeps_its_promise_or_was_not_measured(analysis):
 def test_warnings_of_the_reader_are_shown(analysis):
     image = analysis.image.replace(warnings=("The window was missing.",))
     assert "The window was missing." in present.answer(dataclasses.replace(analysis, image=image), EN)
+
+
+@pytest.mark.parametrize(
+    ("said", "modality", "is_contradicted"),
+    [
+        ("CT", "CT", False),
+        ("MR", "CT", True),
+        ("DX", "X-ray", False),
+        ("DX", "CT", True),
+        ("SM", "blood-cell microscopy", False),
+        ("PT", "CT", True),
+        ("OT", "CT", False),
+        ("SC", "CT", False),
+        (None, "CT", False),
+    ],
+)
+def test_a_header_that_contradicts_the_question_is_told(analysis, said, modality, is_contradicted):
+    image = analysis.image.replace(tags={} if said is None else {"Modality": said}, warnings=("Another.",))
+    task = dataclasses.replace(analysis.task, modality=modality)
+    layout = dataclasses.replace(analysis.card.layout, tasks=(task,), routed=())
+    card = dataclasses.replace(analysis.card, layout=layout)
+    warned = dataclasses.replace(analysis, image=image, card=card)
+    assert [words.startswith("By its header") for words in warned.warnings] == [True] * is_contradicted + [False]
+    assert (f"modality {said}, but" in present.answer(warned, EN)) == is_contradicted
 
 
 def make_map(values, method="grad-cam", reference=1.0):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,15 @@ def test_scores_by_hand(quiz):
 def test_a_network_without_an_answer_counts_nowhere(quiz):
     found = results(quiz, {0: Opinion(), 1: Opinion()})
     assert (found.network, found.network_wrong, found.agreed) == (Tally(0, 0), Tally(0, 0), 0)
+
+
+def test_a_network_that_declined_was_neither_right_nor_wrong(quiz):
+    declined = replace(said("a"), refused=True)
+    found = results(quiz, {0: declined, 1: said("=b"), 2: declined})
+    assert (found.network, found.student_beside, found.declined) == (Tally(1, 0), Tally(1, 0), 2)
+    assert (found.network_wrong, found.agreed) == (Tally(1, 0), 1)
+    refusal = Opinion("a", refused=True)  # to the question whether it should answer, that is its answer
+    assert results(quiz, {0: refusal}).network == Tally(1, 0)
 
 
 def test_nothing_is_told_before_the_answer(quiz):

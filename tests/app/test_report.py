@@ -1,10 +1,11 @@
+import dataclasses
 import io
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.report import Look, overlay, render
+from app.report import Look, _Page, overlay, render
 from app.service import Question
 from app.texts import texts_for
 from medmamba.errors import RequestError
@@ -28,6 +29,33 @@ def test_both_formats_hold_the_page(analysis, strong, language):
     page = Image.open(io.BytesIO(render(analysis, strong, Look(), texts, "png")))
     assert page.size == (1240, 1753)
     assert np.asarray(page.convert("L")).std() > 10
+
+
+def words_of(page):
+    return [text.get_text() for sheet in page.sheets for text in sheet.texts]
+
+
+def test_a_report_says_which_side_is_which_and_that_it_shows_the_picture_as_filed(analysis):
+    for orientation, words in (
+        (None, "Left and right: unknown"),
+        (("R", "L", "A", "P"), "Left edge: R, right edge: L"),
+    ):
+        page = _Page(texts_for("en"))
+        image = analysis.image.replace(orientation=orientation)
+        page.settings(dataclasses.replace(analysis, image=image), None, Look())
+        assert any(line.startswith(words) and "not turned, mirrored" in line for line in words_of(page))
+
+
+def test_what_does_not_fit_goes_on_another_sheet(analysis, strong):
+    image = analysis.image.replace(warnings=tuple(f"Warning {n}." for n in range(60)))
+    long = dataclasses.replace(analysis, image=image)
+    page = _Page(texts_for("en"))
+    page.settings(long, None, Look())
+    assert len(page.sheets) == 2
+    assert all(0 < text.get_position()[1] < 1 for sheet in page.sheets for text in sheet.texts)
+    drawn = Image.open(io.BytesIO(render(long, strong, Look(), texts_for("en"), "png")))
+    assert drawn.size == (1240, 2 * 1753)
+    assert b"/Count 2" in render(long, strong, Look(), texts_for("en"), "pdf")
 
 
 def test_a_report_holds_no_identifier_but_a_random_one(analysis, strong):

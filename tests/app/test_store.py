@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 
 from app.store import PictureStore
@@ -33,6 +35,17 @@ def test_files_are_forgotten_when_untouched(clock):
     store.get(used)
     with pytest.raises(RequestError):
         store.get(old)
+
+
+def test_what_is_old_can_be_forgotten_without_a_request(clock):
+    store = PictureStore(100, 10, clock)
+    held = weakref.ref(store.get(store.put(b"a")))
+    clock.now = 10
+    store.forget_old()
+    assert held() is not None
+    clock.now = 11
+    store.forget_old()
+    assert held() is None
 
 
 def test_the_longest_untouched_makes_room_and_the_newest_stays(clock):

@@ -2,6 +2,9 @@
 
 import io
 import json
+import shutil
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,10 +16,13 @@ from starlette.testclient import TestClient
 from app import opinion
 from app.learn_routes import learn_routes
 from app.quiz import Response
+from app.service import Service
+from app.store import PictureStore
 from app.tutor import Tutor, neutral
 from medmamba.deck import MODALITY, Case, Deck, read_deck, write_deck
-from medmamba.errors import RequestError
+from medmamba.errors import BusyError, RequestError
 
+HEARD = opinion.Opinion("cyst", checkpoint={"sha256": "f00"})
 KIDNEY = (("cyst", "Cyst"), ("normal", "Normal"), ("tumor", "Tumor"))
 
 
@@ -33,7 +39,7 @@ def tutor(service):
 
 def test_the_network_is_asked_once_for_a_picture_and_ahead_of_the_answer(tutor, deck, monkeypatch):
     asked = []
-    monkeypatch.setattr(opinion, "ask", lambda *args: asked.append(args) or opinion.Opinion("cyst"))
+    monkeypatch.setattr(opinion, "ask", lambda *args: asked.append(args) or HEARD)
     first, second = tutor.start(deck, False), tutor.start(deck, False)
     for token in (first, second):
         for position in range(3):
@@ -44,6 +50,39 @@ def test_the_network_is_asked_once_for_a_picture_and_ahead_of_the_answer(tutor, 
     with pytest.raises(RequestError, match="Answer first"):
         tutor.opinion(first, 1)
     assert len(asked) <= 3
+
+
+@pytest.mark.parametrize("failure", [BusyError("Too much is waiting."), opinion.Opinion()])
+def test_the_network_is_asked_again_where_it_could_not_answer(tutor, deck, monkeypatch, failure):
+    answers = [failure, HEARD]
+
+    def ask(*_):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(opinion, "ask", ask)
+    one = replace(deck, cases=deck.cases[:1])
+    token = tutor.start(one, False)
+    tutor.prepare(token, 0)
+    with tutor.quiz(token) as quiz:
+        quiz.answer(0, Response("cyst", "sure"))
+    while len(answers) == 2 or not all(f.done() for f in tutor._opinions.values()):
+        time.sleep(0.01)
+    assert tutor.opinion(token, 0) == tutor.opinion(token, 0) == HEARD
+
+
+def test_another_checkpoint_has_an_opinion_of_its_own(tutor, deck, monkeypatch, checkpoint_root, tmp_path):
+    tutor._service = Service(PictureStore(2**28, 900.0), root=tmp_path)
+    token = tutor.start(deck, False)
+    with tutor.quiz(token) as quiz:
+        quiz.answer(0, Response("cyst", "sure"))
+    for name in ("generalist", "second"):
+        shutil.rmtree(tmp_path / "generalist", ignore_errors=True)
+        shutil.copytree(checkpoint_root / name, tmp_path / "generalist")
+        card = next(iter(tutor._service.usable().values()))
+        assert tutor.opinion(token, 0).checkpoint["sha256"] == card.sha256
 
 
 def test_quizzes_are_bounded_in_bytes_and_time(service, deck):
@@ -129,13 +168,13 @@ def test_bad_answers_get_a_sentence(ask, body):
 
 
 def test_wrong_names_get_a_sentence(ask):
-    for response in (
-        ask("quizzes?deck=none", {}),
-        ask("quizzes", b"hello"),
-        ask("quizzes/none/0"),
-        ask("thumbnails/x"),
+    for response, status in (
+        (ask("quizzes?deck=none", {}), 422),
+        (ask("quizzes", b"hello"), 422),
+        (ask("quizzes/none/0"), 422),
+        (ask("thumbnails/x"), 410),
     ):
-        assert response.status_code == 422
+        assert response.status_code == status
         assert response.text.endswith(".")
 
 
@@ -152,3 +191,7 @@ def test_the_editor_reads_what_it_writes(ask, deck, service):
     assert (written.title, written.task, written.classes) == (deck.title, deck.task, deck.classes)
     draft["cases"][1]["truth"] = "stone"
     assert ask("decks", draft).text == "Case 2: its truth is none of the deck's classes."
+    service.drop(draft["cases"][2]["token"])
+    gone = ask("decks", draft)
+    words = "Case 3: its picture is no longer held in memory. Add it again."
+    assert (gone.status_code, gone.text) == (410, words)

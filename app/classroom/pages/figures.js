@@ -31,7 +31,7 @@ export function lesson({ text, source, licence, network }) {
   return el(
     "div", { class: "cr-lesson" },
     text && el("p", { text }),
-    !network && el("p", { class: "mm-note", text: say("class.noNetwork") }),
+    !network && el("p", { class: "mm-note", text: say("learn.network.none") }),
     network && refusal(network),
     origin && el("p", { class: "mm-note", text: origin }),
   );
@@ -70,7 +70,7 @@ export function results(view) {
     cells(
       "td", result.position + 1, label(result.truth), tally(result.tally),
       result.vote == null ? "–" : `${sign(result.vote === result.truth)} ${label(result.vote)}`,
-      result.network == null ? "–" : `${sign(result.network === result.truth)} ${label(result.network)}`,
+      result.declined ? say("class.declined") : result.network == null ? "–" : `${sign(result.network === result.truth)} ${label(result.network)}`,
       percent(result.overlap),
     ),
   );
@@ -81,10 +81,11 @@ export function results(view) {
     heading("class.result.against"),
     el("div", { class: "cr-figures" }, figure("class.result.students", all.students), figure("class.result.vote", all.vote), figure("class.result.network", all.network, "cr-network")),
     el("p", { text: say("class.result.differ", all.differences) }),
+    all.declined > 0 && el("p", { text: say("class.result.declined", { count: all.declined }) }),
     heading("class.result.classes"),
     table(["class.result.class", "class.result.students", "class.network"], all.classes.map((entry) => cells("td", label(entry.name), tally(entry.students), tally(entry.network)))),
     heading("class.result.confidence"),
-    el("div", {}, ...Object.entries(all.confidence).map(([level, pair]) => bar(say(`class.confidence.${level}`), share(pair), tally(pair)))),
+    el("div", { class: "cr-levels" }, ...Object.entries(all.confidence).map(([level, pair]) => bar(say(`class.confidence.${level}`), share(pair), tally(pair)))),
     heading("class.result.cases"),
     table(head, cases),
   );

@@ -3,6 +3,8 @@
 import * as numbers from "../../viewer/numbers.js";
 
 const THEME = "medmamba-theme", LANGUAGE = "medmamba-language";
+const SCROLLED = [".cr-people", ".cr-scroll"]; // what scrolls within the page
+const LONGEST_PRESS = 3000; // milliseconds: a browser may miss that a button was let go
 let words = {};
 
 // A text of the page, with its {places} filled in.
@@ -41,14 +43,26 @@ export function button(text, act, kind = "", more = {}) {
   return el("button", { type: "button", class: kind, text, on: { click: act }, ...more });
 }
 
-// Replaces what an element holds, and leaves the keyboard's focus, and an open menu, where they were.
+// Resolves once nothing in an element is pressed: a button replaced between press and release would get no click.
+export async function released(element) {
+  const until = performance.now() + LONGEST_PRESS;
+  while (element.querySelector(":active") && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+// Replaces what an element holds, and leaves the keyboard's focus, an open menu and what was scrolled where they were. What
+// had the focus may be gone, as the button of a step that was taken: then the heading of what is new has it.
 export function redraw(element, ...parts) {
   const mark = (node) => [node.tagName, node.id, node.value, node.getAttribute("aria-label") ?? node.textContent].join("|");
   const focused = element.contains(document.activeElement) ? mark(document.activeElement) : null;
   const menu = element.querySelector("details")?.open ?? false;
+  const scrollers = () => SCROLLED.flatMap((kind) => [...element.querySelectorAll(kind)].map((node, i) => [kind + i, node]));
+  const scrolled = Object.fromEntries(scrollers().map(([name, { scrollTop: top, scrollLeft: left }]) => [name, { top, left }]));
   element.replaceChildren(...parts);
   if (menu) element.querySelector("details")?.setAttribute("open", "");
-  if (focused) [...element.querySelectorAll("button, a, input, summary, [tabindex]")].find((node) => mark(node) === focused)?.focus();
+  for (const [name, node] of scrollers()) node.scrollTo({ behavior: "instant", ...scrolled[name] });
+  if (!focused) return;
+  const again = [...element.querySelectorAll("button, a, input, summary, [tabindex]")].find((node) => mark(node) === focused);
+  (again ?? element.querySelector("h2[tabindex]"))?.focus({ preventScroll: true });
 }
 
 // A number with some decimals.
@@ -76,17 +90,18 @@ export function tally([right, of]) {
   return of ? say("class.tally", { right, of, percent: Math.round((100 * right) / of) }) : "–";
 }
 
-export function remember(name, value) {
+// kind: localStorage, or sessionStorage for what ends with the tab.
+export function remember(name, value, kind = "localStorage") {
   try {
-    value == null ? localStorage.removeItem(name) : localStorage.setItem(name, JSON.stringify(value));
+    value == null ? window[kind].removeItem(name) : window[kind].setItem(name, JSON.stringify(value));
   } catch {
     // a browser that keeps nothing: the place in the room is lost when the page is closed
   }
 }
 
-export function recall(name) {
+export function recall(name, kind = "localStorage") {
   try {
-    return JSON.parse(localStorage.getItem(name));
+    return JSON.parse(window[kind].getItem(name));
   } catch {
     return null;
   }

@@ -1,16 +1,21 @@
 // The projector: large type for the whole room. The arrow key to the right takes the next step.
 
 import { histogram, lesson, mapped, results } from "./figures.js";
-import { begin, button, el, questionOf, recall, redraw, say, sentence, term } from "./page.js";
+import { begin, button, el, questionOf, recall, redraw, remember, say, sentence, term } from "./page.js";
 import { Pane } from "./pane.js";
 import { Room, secondsLeft } from "./room.js";
 import { joinLink, qrCode, takeStep } from "./teaching.js";
 
 const page = document.getElementById("page");
+const [code, given] = location.hash.slice(1).split("."); // another computer's projector has the key in its link
+const KEPT = `medmamba-projector-${code}`;
+if (given) { // the whole class could read it in the address: from here on only this tab knows it
+  remember(KEPT, given, "sessionStorage");
+  history.replaceState(null, "", `#${code}`);
+}
 const settings = await begin("class.projector.title");
 document.getElementById("strip").textContent = say("strip");
-const [code, given] = location.hash.slice(1).split("."); // another computer's projector has the key in its link
-const key = given ?? recall(`medmamba-room-${code}`)?.key;
+const key = given ?? recall(KEPT, "sessionStorage") ?? recall(`medmamba-room-${code}`)?.key;
 const room = new Room(code, key, "teacher");
 const line = el("p", { class: "cr-status", role: "status" });
 const qr = el("img", { class: "cr-qr", alt: say("class.qr") });

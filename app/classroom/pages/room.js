@@ -1,6 +1,6 @@
 // A room on the server, as a student or a teacher sees it. Polls: they pass every proxy, and a lost one is only late.
 
-import { language } from "./page.js";
+import { language, released } from "./page.js";
 
 const PAUSE = { student: 1500, teacher: 1000 }; // milliseconds between polls
 const LONGEST_PAUSE = 8000; // when the server does not answer
@@ -32,24 +32,26 @@ export async function ask(method, path, { key, body, headers = {} } = {}) {
 export class Room {
   // side: "student" or "teacher".
   constructor(code, key, side) {
-    Object.assign(this, { code, key, side, tag: null, offline: false, stopped: false, hurry: () => {} });
+    Object.assign(this, { code, key, side, tag: null, offline: false, stopped: false, asked: false, hurry: () => {} });
   }
 
   ask(method, path, options = {}) {
     return ask(method, `rooms/${this.code}${path && "/"}${path}`, { key: this.key, ...options });
   }
 
-  // Calls `show(view)` whenever the view has changed, `offline(yes)` when the server is lost or found, and `gone()`
-  // once, when the room is.
+  // Calls `show(view)` whenever the view has changed and nothing on the page is pressed, `offline(yes)` when the server is
+  // lost or found, and `gone()` once, when the room is.
   async follow({ show, offline, gone }) {
     let pause = PAUSE[this.side];
     while (!this.stopped) {
+      this.asked = false;
       try {
         const response = await this.ask("GET", this.side, { headers: this.tag ? { "if-none-match": this.tag } : {} });
         if (response.status === 200) {
           const view = await response.json();
           view.deadline = view.left == null ? null : performance.now() + 1000 * view.left;
           this.tag = response.headers.get("etag");
+          await released(document.body);
           if (!this.stopped) show(view);
         }
         pause = PAUSE[this.side];
@@ -69,8 +71,9 @@ export class Room {
     this.offline = offline;
   }
 
-  // Ask again now.
+  // Ask again now, or as soon as the answer that is under way has come.
   poll() {
+    this.asked = true;
     this.hurry();
   }
 
@@ -79,8 +82,8 @@ export class Room {
     this.hurry();
   }
 
-  wait(milliseconds) {
-    return new Promise((resolve) => {
+  async wait(milliseconds) {
+    if (!this.asked) await new Promise((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
       this.hurry = () => (clearTimeout(timer), resolve());
     });

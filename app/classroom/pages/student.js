@@ -198,7 +198,7 @@ function revealed() {
 }
 
 function ended() {
-  const { own, students, network, shown } = view.score;
+  const { own, students, network, declined, shown } = view.score;
   const average = students[1] ? percent(students[0] / students[1]) : "–";
   return [
     el(
@@ -207,6 +207,7 @@ function ended() {
       el("p", { class: "cr-score", text: tally([own[0], shown]) }),
       el("p", { text: say("class.ended.class", { average }) }),
       network[1] > 0 && el("p", { text: say("class.ended.network", { tally: tally(network) }) }),
+      declined > 0 && el("p", { text: say("class.result.declined", { count: declined }) }),
       el("p", { class: "mm-note", text: say("class.ended.kept") }),
       button(say("class.leave"), leave),
     ),

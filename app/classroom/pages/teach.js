@@ -14,7 +14,7 @@ document.getElementById("strip").textContent = say("strip");
 const line = el("p", { class: "cr-warning", role: "alert", hidden: true });
 const qr = el("img", { class: "cr-qr", alt: say("class.qr") });
 
-let room = null, view = null;
+let room = null, view = null, projector = null;
 let withNames = false;
 
 const known = recall(KEEP + location.hash.slice(1));
@@ -132,7 +132,7 @@ function lead() {
   );
   return el(
     "section", { class: "cr-card" },
-    el("h2", { text: view.state === "ended" ? say("class.state.ended") : at }),
+    el("h2", { text: view.state === "ended" ? say("class.state.ended") : at, tabindex: "-1" }),
     ["open", "closed", "revealed"].includes(view.state) && el("p", { class: "cr-count" }, say("class.answered", { count: view.answered, of: view.joined }), " ", el("span", { "data-left": true })),
     view.forward && step(view.forward, "mm-primary cr-large"),
     others,
@@ -148,22 +148,38 @@ function current() {
 
 function invitation() {
   const link = joinLink(view.code), isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  const beamer = () => navigator.clipboard.writeText(new URL(`projector#${view.code}.${room.key}`, location.href).href);
   return el(
     "section", { class: "cr-card" },
     el("p", { class: "cr-code", text: view.code }),
     el("p", {}, el("a", { href: link, target: "_blank", text: link })),
     qr,
     isHere && el("p", { class: "cr-warning", text: say("class.localhost") }),
-    button(say("class.projector.copy"), () => beamer().catch(() => {})),
+    button(say("class.projector.copy"), () => act(copyProjector)),
   );
+}
+
+// With a key of its own: the link stays in the other computer's history.
+async function copyProjector() {
+  projector ??= (await (await room.ask("POST", "projectors")).json()).key;
+  const projected = new URL(`projector#${view.code}.${projector}`, location.href).href;
+  try {
+    await navigator.clipboard.writeText(projected);
+  } catch { // only a page over https may copy
+    prompt(say("class.projector.copy"), projected);
+  }
 }
 
 function people() {
   const rows = view.students.map(({ number, label }) =>
     el("li", {}, el("span", { text: label }), label !== `#${number}` && button(say("class.name.remove"), () => act(() => room.ask("DELETE", `names/${number}`)), "mm-link", { "aria-label": say("class.name.removeOf", { name: label }) })),
   );
-  return el("section", { class: "cr-card" }, el("h2", { text: say("class.joined", { count: view.joined }) }), el("ul", { class: "cr-people" }, ...rows));
+  const lock = button(say(view.locked ? "class.unlock" : "class.lock"), () => act(() => room.ask(view.locked ? "DELETE" : "PUT", "lock")), "", { "data-lock": true });
+  return el(
+    "section", { class: "cr-card" },
+    el("h2", { text: say("class.joined", { count: view.joined }) }),
+    view.state !== "ended" && el("p", { class: "cr-row" }, lock, view.locked && el("span", { class: "mm-note", text: say("class.locked") })),
+    el("ul", { class: "cr-people", tabindex: "0", "aria-label": say("class.students") }, ...rows),
+  );
 }
 
 function keeping() {
