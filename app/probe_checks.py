@@ -29,6 +29,7 @@ POSTS = (
     "classroom/rooms",
     "classroom/rooms/AAAAAA/students",
     "classroom/rooms/AAAAAA/steps",
+    "classroom/rooms/AAAAAA/projectors",
     "gradio_api/upload",
     "gradio_api/queue/join",
     "gradio_api/call/classify",
@@ -43,6 +44,9 @@ NOT_POSTS = (
     ("DELETE", "classroom/rooms/AAAAAA/student"),
     ("DELETE", "classroom/rooms/AAAAAA/student/name"),
     ("DELETE", "classroom/rooms/AAAAAA/names/1"),
+    ("PUT", "classroom/rooms/AAAAAA/lock"),
+    ("DELETE", "classroom/rooms/AAAAAA/lock"),
+    ("DELETE", "pictures/none"),
 )
 CLOSED = (
     *("monitoring", "monitoring/summary", "docs", "redoc", "openapi.json", "metrics", "pwa_icon"),

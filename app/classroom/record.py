@@ -3,6 +3,7 @@
 import csv
 import io
 import textwrap
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
@@ -19,6 +20,7 @@ A4 = (8.27, 11.69)  # inches
 MARGIN = 0.08  # of the page's width
 INK, QUIET, STUDENTS, NETWORK, RAIL = "#182027", "#51606b", "#0a6f66", "#8a4b00", "#dfe5e8"
 CASES_A_PAGE = 6
+NAMES_A_PAGE = 200  # of 24 letters, at a hundred letters a line
 HEADER = (
     *("case", "truth", "network", "network_refused"),
     *("student", "answer", "right", "confidence", "mark_x", "mark_y"),
@@ -53,10 +55,12 @@ def sheet(store: RoomStore, room: Room, texts: Texts, names: bool) -> bytes:
         summary = _Page(texts, room)
         summary.head()
         summary.figures(result, len(store.students(room)))
-        if names:
-            labels = ", ".join(student.label for student in store.students(room))
-            summary.write(f"{texts('class.students')}: {labels}", colour=QUIET)
         pdf.savefig(summary.figure)
+        if names:
+            for figure in _list_of(
+                f"{texts('class.students')}: ", [s.label for s in store.students(room)], texts, room
+            ):
+                pdf.savefig(figure)
         cases = store.cases(room)[: len(result.cases)]
         for start in range(0, len(cases), CASES_A_PAGE):
             page = _Page(texts, room)
@@ -64,6 +68,14 @@ def sheet(store: RoomStore, room: Room, texts: Texts, names: bool) -> bytes:
                 page.case(case, outcome, store.picture_of(case.id))
             pdf.savefig(page.figure)
     return buffer.getvalue()
+
+
+def _list_of(title: str, labels: list[str], texts: Texts, room: Room) -> Iterator[Figure]:
+    """Sheets with the nicknames of a class, as many as it takes."""
+    for start in range(0, len(labels), NAMES_A_PAGE):
+        page = _Page(texts, room)
+        page.write(title + ", ".join(labels[start:][:NAMES_A_PAGE]), colour=QUIET)
+        yield page.figure
 
 
 class _Page:
@@ -133,7 +145,7 @@ class _Page:
         axes = self.figure.add_axes((MARGIN, top - height, 0.19, height))
         axes.set_axis_off()
         if picture is not None:
-            axes.imshow(Image.open(io.BytesIO(picture)), cmap="gray", interpolation="bilinear")
+            axes.imshow(Image.open(io.BytesIO(picture)), cmap="gray", vmin=0, vmax=255, interpolation="bilinear")
         texts, left = self.texts, 0.32
         self.write(texts("class.case", number=case.position + 1, count=self.room.cases), 11, "bold", left=left)
         self.write(f"{texts('class.truth')}: {self.labels[case.truth]}", left=left)

@@ -202,7 +202,8 @@ export class Viewer {
     if (action === "help") return this.on.help();
     if (action === "close") return this.on.close();
     if (action === "next" || action === "previous") return this.on.step(action === "next" ? 1 : -1);
-    if (!this.picture) return;
+    // What is pinned can be let go of while another picture is on its way.
+    if (!this.picture && !(action === "pin" && this.pinned)) return;
     const acts = {
       pan: () => (this.tool = "pan"),
       level: () => (this.tool = "level"),

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -294,6 +295,27 @@ def test_what_the_network_declined_is_told_apart(client, desk):
         record.sheet(desk.store, room, texts_for("en"), names=False)
     assert "Network: declined" in written
     assert "Cases in which the network gave no answer, since the picture is unlike what it learnt: 1." in written
+
+
+def test_the_sheet_shows_grey_as_it_is_and_every_name(client, desk, monkeypatch):
+    teacher = Side(client, **client.post("/classroom/rooms?deck=slices&names=true").json())
+    ann = join(client, teacher, "Ann")
+    take(teacher, "start")
+    ann("PUT", "answers/0", json={"choice": "cyst", "confidence": 2})
+    take(teacher, "close", "end")
+    room = desk.store.as_teacher(teacher.root[-6:], teacher.headers["authorization"][7:], Clock.now)
+    sheets, names = [], [f"{number:03} of twenty-four letter" for number in range(450)]
+    monkeypatch.setattr(record.PdfPages, "savefig", lambda self, figure: sheets.append(figure))
+    students = [SimpleNamespace(label=name, number=number) for number, name in enumerate(names)]
+    monkeypatch.setattr(desk.store, "students", lambda room: students)
+    record.sheet(desk.store, room, texts_for("en"), names=True)
+    limits = [image.get_clim() for sheet in sheets for axes in sheet.axes for image in axes.images]
+    assert limits
+    assert set(limits) == {(0, 255)}
+    written = [text for sheet in sheets for text in sheet.texts]
+    assert all(text.get_position()[1] > 0.02 for text in written), "nothing below the lower edge"
+    together = " ".join(text.get_text() for text in written)
+    assert all(name in together for name in names)
 
 
 def test_the_network_is_asked_again_where_it_could_not_answer(client, desk, monkeypatch):
