@@ -87,7 +87,7 @@ def ask(service: Service, picture: bytes, task: str, classes: Sequence[str]) -> 
 
 def _opinion(service: Service, analysis: Analysis, task: str, classes: Sequence[str]) -> Opinion:
     novelty = analysis.answer.novelty
-    refused = novelty is not None and novelty.refused
+    refused = analysis.is_refused
     recognised = analysis.answer.modalities[0] if analysis.answer.modalities else None
     probabilities, map_ = {}, None
     if task == FAMILIAR:

@@ -5,21 +5,19 @@ Drawn with matplotlib, which gives both formats from one layout.
 
 import io
 import secrets
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from PIL import Image
 
 from app import present
 from app.service import Analysis
+from app.sheets import ALERT, MARGIN, QUIET, Sheets, height_of, pdf
 from app.texts import Texts
 from medmamba.errors import RequestError
 from medmamba.images import MedicalImage
@@ -28,12 +26,9 @@ from medmamba.saliency import EvidenceMap
 COLORMAPS = {"cividis": "cividis", "viridis": "viridis", "inferno": "inferno", "grey": "gray"}
 SIGNED = "PuOr_r"
 FULL_COLOUR = 0.4  # as in viewer/overlay.js
-A4 = (8.27, 11.69)  # inches
-TOP, BOTTOM = 0.955, 0.04  # of a sheet
 DPI = 150  # of a PNG
 LONGEST = 1400  # pixels of a picture in the report
-MARGIN = 0.08  # of the page's width
-INK, QUIET, BAR, RAIL = "#182027", "#51606b", "#0a6f66", "#dfe5e8"
+BAR = "#0a6f66"
 
 
 @dataclass(frozen=True)
@@ -80,14 +75,6 @@ def render(analysis: Analysis, map_: EvidenceMap | None, look: Look, texts: Text
     return FORMATS[kind](page.sheets)
 
 
-def _pdf(sheets: list[Figure]) -> bytes:
-    buffer = io.BytesIO()
-    with PdfPages(buffer, metadata={"Creator": "MedMamba", "CreationDate": None}) as pages:
-        for sheet in sheets:
-            pages.savefig(sheet)
-    return buffer.getvalue()
-
-
 def _png(sheets: list[Figure]) -> bytes:
     """The sheets below one another."""
     drawn = []
@@ -101,43 +88,24 @@ def _png(sheets: list[Figure]) -> bytes:
     return buffer.getvalue()
 
 
-FORMATS: dict[str, Callable[[list[Figure]], bytes]] = {"pdf": _pdf, "png": _png}
+FORMATS: dict[str, Callable[[list[Figure]], bytes]] = {"pdf": pdf, "png": _png}
 
 
-class _Page:
-    """Sheets that are written from the top down; ``at`` is where the next line goes, as a share of the height."""
+class _Page(Sheets):
+    """A report, part after part."""
 
     def __init__(self, texts: Texts) -> None:
-        self.texts, self.sheets, self.at = texts, [Figure(figsize=A4)], TOP
-
-    @property
-    def figure(self) -> Figure:
-        """The sheet that is being written."""
-        return self.sheets[-1]
-
-    def make_room(self, height: float) -> None:
-        """Begins a new sheet where so much would not fit on this one."""
-        if self.at - height < BOTTOM:
-            self.sheets.append(Figure(figsize=A4))
-            self.at = TOP
-
-    def write(self, words: str, size: float = 9, weight: str = "normal", colour: str = INK, width: int = 100) -> None:
-        height = size * 1.5 / 72 / A4[1]
-        for line in textwrap.wrap(words, int(width * 9 / size)) or [""]:
-            self.make_room(height)
-            self.figure.text(
-                MARGIN, self.at, line, fontsize=size, fontweight=weight, color=colour, va="top", parse_math=False
-            )
-            self.at -= height
+        super().__init__()
+        self.texts = texts
 
     def skip(self, lines: float = 0.7) -> None:
-        self.at -= lines * 9 * 1.5 / 72 / A4[1]
+        self.at -= lines * height_of(9)
 
     def head(self, identifier: str) -> None:
         self.write(self.texts("report.title"), 17, "bold")
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         self.write(self.texts("report.made", made=made, id=identifier), colour=QUIET)
-        self.write(self.texts("report.notice"), 10, "bold", "#8a4b00")
+        self.write(self.texts("report.notice"), 10, "bold", ALERT)
         self.skip()
 
     def pictures(self, display: np.ndarray, marked: np.ndarray | None) -> None:
@@ -159,24 +127,15 @@ class _Page:
             share = self.texts.percent(dict(answer.modalities)[analysis.task.modality])
             self.write(texts(f"report.by.{answer.chosen_by}", percent=share), colour=QUIET)
         if analysis.is_refused:
-            self.write(texts("answer.refused.shown"), 10, "bold", "#8a4b00")
+            self.write(texts("answer.refused.shown"), 10, "bold", ALERT)
         self.write(present.band_words(analysis, texts), 11, "bold")
         if answer.band is not None and answer.band.held_back:
             self.write(present.band_note(analysis, texts), colour=QUIET)
         self.skip(0.4)
         for score in sorted(answer.scores, key=lambda score: -score.probability):
-            self.bar(texts.term(score.label), score.probability)
+            self.bar(score.probability, BAR, 0.5, 0.34, texts.percent(score.probability))
+            self.write(texts.term(score.label), width=62)
         self.skip()
-
-    def bar(self, label: str, share: float) -> None:
-        self.make_room(9 * 1.5 / 72 / A4[1])
-        axes = self.figure.add_axes((0.5, self.at - 0.0095, 0.34, 0.006))
-        axes.set_xlim(0, 1)
-        axes.barh([0, 0], [1, share], color=[RAIL, BAR])
-        axes.set_axis_off()
-        right: dict[str, Any] = {"fontsize": 9, "va": "top", "ha": "right", "color": INK, "parse_math": False}
-        self.figure.text(1 - MARGIN, self.at, self.texts.percent(share), **right)
-        self.write(label, width=62)
 
     def settings(self, analysis: Analysis, map_: EvidenceMap | None, look: Look) -> None:
         texts, card = self.texts, analysis.card

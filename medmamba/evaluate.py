@@ -196,11 +196,12 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         RequestError: the numbers shall go onto a card, and the checkpoint has none of its own.
     """
-    if arguments.into_card and not (registry.find(arguments.checkpoint) / checkpoints.CARD).is_file():
+    place = registry.find(arguments.checkpoint)
+    if arguments.into_card and not (place / checkpoints.CARD).is_file():
         raise RequestError(
             "These weights have no card that the numbers could be put on; `python -m medmamba import` makes one."
         )
-    checkpoint = registry.load(arguments.checkpoint)
+    checkpoint = registry.load(place)
     card = checkpoint.card
     model = checkpoint.model.to("cuda" if torch.cuda.is_available() else "cpu")
     seen = {}
@@ -224,9 +225,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         figures.draw(card, seen, arguments.figures)
     if arguments.into_card:
-        folder = registry.find(arguments.checkpoint)
-        checkpoints.write_card(folder, replace(card, metrics={**card.metrics, **found}))
-        print(catalogue.write(folder.parent))
+        checkpoints.write_card(place, replace(card, metrics={**card.metrics, **found}))
+        print(catalogue.write(place.parent))
     return 0
 
 

@@ -57,7 +57,7 @@ medmamba.import_weights medmamba.info medmamba.publish medmamba.robustness medma
 medmamba.cli
 medmamba.__main__
 
-app.texts
+app.sheets app.texts
 app.engine app.frames app.header app.line app.logs app.plots app.probe_checks app.settings app.store app.surface
 app.check_space app.examples app.gate app.logins app.memory app.probe app.ray_engine app.service app.theme app.unread
 app.uploads

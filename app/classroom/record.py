@@ -3,24 +3,18 @@
 import csv
 import io
 import textwrap
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
-from matplotlib.figure import Figure
 from PIL import Image
 
 from app.classroom import views
 from app.classroom.results import CaseResult, Results, Tally
 from app.classroom.store import Case, Room, RoomStore
 from app.opinion import Opinion
+from app.sheets import ALERT, INK, MARGIN, QUIET, Sheets, pdf
 from app.texts import Texts
 
-A4 = (8.27, 11.69)  # inches
-MARGIN = 0.08  # of the page's width
-INK, QUIET, STUDENTS, NETWORK, RAIL = "#182027", "#51606b", "#0a6f66", "#8a4b00", "#dfe5e8"
-CASES_A_PAGE = 6
-NAMES_A_PAGE = 200  # of 24 letters, at a hundred letters a line
+STUDENTS, NETWORK = "#0a6f66", "#8a4b00"
 HEADER = (
     *("case", "truth", "network", "network_refused"),
     *("student", "answer", "right", "confidence", "mark_x", "mark_y"),
@@ -48,60 +42,35 @@ def table(store: RoomStore, room: Room, names: bool) -> str:
 
 
 def sheet(store: RoomStore, room: Room, texts: Texts, names: bool) -> bytes:
-    """The results as PDF: one page of figures, then the cases with their pictures; nicknames where asked for."""
+    """The results as PDF: figures, nicknames where asked for, then from a new sheet the cases with their pictures."""
     result = views.session(store, room)
-    buffer = io.BytesIO()
-    with PdfPages(buffer, metadata={"Creator": "MedMamba", "CreationDate": None}) as pdf:
-        summary = _Page(texts, room)
-        summary.head()
-        summary.figures(result, len(store.students(room)))
-        pdf.savefig(summary.figure)
-        if names:
-            for figure in _list_of(
-                f"{texts('class.students')}: ", [s.label for s in store.students(room)], texts, room
-            ):
-                pdf.savefig(figure)
-        cases = store.cases(room)[: len(result.cases)]
-        for start in range(0, len(cases), CASES_A_PAGE):
-            page = _Page(texts, room)
-            for case, outcome in zip(cases[start:][:CASES_A_PAGE], result.cases[start:], strict=False):
-                page.case(case, outcome, store.picture_of(case.id))
-            pdf.savefig(page.figure)
-    return buffer.getvalue()
+    page = _Page(texts, room)
+    page.head()
+    page.figures(result, len(store.students(room)))
+    if names:
+        labels = ", ".join(student.label for student in store.students(room))
+        page.write(f"{texts('class.students')}: {labels}", colour=QUIET)
+    if result.cases:
+        page.turn()
+    for case, outcome in zip(store.cases(room), result.cases, strict=False):
+        page.case(case, outcome, store.picture_of(case.id))
+    return pdf(page.sheets)
 
 
-def _list_of(title: str, labels: list[str], texts: Texts, room: Room) -> Iterator[Figure]:
-    """Sheets with the nicknames of a class, as many as it takes."""
-    for start in range(0, len(labels), NAMES_A_PAGE):
-        page = _Page(texts, room)
-        page.write(title + ", ".join(labels[start:][:NAMES_A_PAGE]), colour=QUIET)
-        yield page.figure
-
-
-class _Page:
-    """A sheet that is written from the top down; ``at`` is where the next line goes, as a share of the height."""
+class _Page(Sheets):
+    """The results of a class, part after part."""
 
     def __init__(self, texts: Texts, room: Room) -> None:
-        self.texts, self.room, self.at = texts, room, 0.955
-        self.figure = Figure(figsize=A4)
-        FigureCanvasPdf(self.figure)
+        super().__init__()
+        self.texts, self.room = texts, room
         self.labels = {name: texts.term(label) for name, label in room.classes}
-
-    def write(
-        self, words: str, size: float = 9, weight: str = "normal", colour: str = INK, left: float = MARGIN
-    ) -> None:
-        width = int(100 * 9 / size * (1 - left - MARGIN) / (1 - 2 * MARGIN))
-        for line in textwrap.wrap(words, width) or [""]:
-            style = {"fontsize": size, "fontweight": weight, "color": colour, "va": "top", "parse_math": False}
-            self.figure.text(left, self.at, line, **style)  # type: ignore[arg-type]
-            self.at -= size * 1.5 / 72 / A4[1]
 
     def head(self) -> None:
         self.write(self.texts("class.pdf.title", title=self.room.title), 17, "bold")
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         model = f" · {self.room.model}" if self.room.model else ""
         self.write(made + model, colour=QUIET)
-        self.write(self.texts("report.notice"), 10, "bold", "#8a4b00")
+        self.write(self.texts("report.notice"), 10, "bold", ALERT)
         self.at -= 0.015
 
     def figures(self, result: Results, students: int) -> None:
@@ -109,9 +78,9 @@ class _Page:
         self.write(texts("class.pdf.counts", students=students, cases=len(result.cases), answers=result.students.of))
         self.at -= 0.01
         self.write(texts("class.result.against"), 13, "bold")
-        self.bar(texts("class.result.students"), result.students, STUDENTS)
-        self.bar(texts("class.result.vote"), result.vote, STUDENTS)
-        self.bar(texts("class.result.network"), result.network, NETWORK)
+        self.tally(texts("class.result.students"), result.students, STUDENTS)
+        self.tally(texts("class.result.vote"), result.vote, STUDENTS)
+        self.tally(texts("class.result.network"), result.network, NETWORK)
         differ = result.differences
         self.at -= 0.008
         words = {"student": differ.student, "network": differ.network, "neither": differ.neither}
@@ -121,27 +90,24 @@ class _Page:
         self.at -= 0.012
         self.write(texts("class.result.classes"), 13, "bold")
         for entry in result.classes:
-            self.bar(self.labels[entry.name], entry.students, STUDENTS)
-            self.bar(texts("class.result.network"), entry.network, NETWORK, indent=0.02)
+            self.tally(self.labels[entry.name], entry.students, STUDENTS)
+            self.tally(texts("class.result.network"), entry.network, NETWORK, indent=0.02)
         self.at -= 0.012
         self.write(texts("class.result.confidence"), 13, "bold")
         for level, tally in result.confidence.items():
-            self.bar(texts(f"class.confidence.{level}"), tally, STUDENTS)
+            self.tally(texts(f"class.confidence.{level}"), tally, STUDENTS)
 
-    def bar(self, label: str, tally: Tally, colour: str, indent: float = 0.0) -> None:
+    def tally(self, label: str, tally: Tally, colour: str, indent: float = 0.0) -> None:
         """A label, a bar for the share that was right, and the counts."""
-        axes = self.figure.add_axes((0.52, self.at - 0.0095, 0.28, 0.006))
-        axes.set_xlim(0, 1)
-        axes.barh([0, 0], [1, tally.share or 0], color=[RAIL, colour])
-        axes.set_axis_off()
-        counts = f"{tally.right} / {tally.of}"
-        self.figure.text(1 - MARGIN, self.at, counts, fontsize=9, color=INK, va="top", ha="right")
+        self.bar(tally.share or 0, colour, 0.52, 0.28, f"{tally.right} / {tally.of}")
         words = textwrap.shorten(label, 64, placeholder=" …")
         self.write(words, colour=QUIET if indent else INK, left=MARGIN + indent)
 
     def case(self, case: Case, outcome: CaseResult, picture: bytes | None) -> None:
         """A picture, and beside it what was answered."""
-        top, height = self.at, 0.135
+        height = 0.135
+        self.make_room(height)
+        figure, top = self.figure, self.at
         axes = self.figure.add_axes((MARGIN, top - height, 0.19, height))
         axes.set_axis_off()
         if picture is not None:
@@ -159,7 +125,9 @@ class _Page:
             self.write(texts("class.overlap", overlap=f"{outcome.overlap * 100:.0f}"), left=left)
         if case.source or case.licence:
             self.write(" · ".join(filter(None, (case.source, case.licence))), 7, colour=QUIET, left=left)
-        self.at = min(self.at, top - height) - 0.014
+        if self.figure is figure:
+            self.at = min(self.at, top - height)
+        self.at -= 0.014
 
 
 def _cell(text: str) -> str:

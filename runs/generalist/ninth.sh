@@ -14,19 +14,7 @@ cd "$(dirname "$0")/../.."
 data=$1 runs=$2 python=${PYTHON:-.venv/bin/python} tasks=$2/ninth-tasks.json
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
 
-mkdir -p "$runs"
-"$python" - runs/generalist/tasks.json "$tasks" <<'PYTHON'
-import json
-import pathlib
-import sys
-
-recipe, grey = map(pathlib.Path, sys.argv[1:])
-content = json.loads(recipe.read_text())
-for task in content["tasks"]:
-    if task["name"] == "bladder-endoscopy":
-        task["augmentation"]["grey"] = 0.5
-grey.write_text(json.dumps(content, indent=1, ensure_ascii=False))
-PYTHON
+"$python" runs/generalist/augmented.py runs/generalist/tasks.json "$tasks" '{"bladder-endoscopy": {"grey": 0.5}}'
 
 "$python" -m torch.distributed.run --nproc-per-node 2 -m medmamba train --tasks "$tasks" --data "$data" \
     --out "$runs/ninth" --seed 6 --pictures 100000 --size 128 --batch 64 --optimiser muon --learning-rate 6e-4 \

@@ -10,18 +10,7 @@ cd "$(dirname "$0")/../.."
 data=$1 runs=$2 python=${PYTHON:-.venv/bin/python} tasks=$2/sixth-tasks.json
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2
 
-mkdir -p "$runs"
-"$python" - runs/generalist/tasks.json "$tasks" <<'PYTHON'
-import json
-import pathlib
-import sys
-
-recipe, noisy = map(pathlib.Path, sys.argv[1:])
-content = json.loads(recipe.read_text())
-for task in content["tasks"]:
-    task["augmentation"] = {"brightness": 0.2, "contrast": 0.25, "noise": 0.08} | task["augmentation"]
-noisy.write_text(json.dumps(content, indent=1, ensure_ascii=False))
-PYTHON
+"$python" runs/generalist/augmented.py runs/generalist/tasks.json "$tasks" '{"*": {"brightness": 0.2, "contrast": 0.25, "noise": 0.08}}'
 
 "$python" -m medmamba train --tasks "$tasks" --data "$data" --out "$runs/sixth" --seed 1 --pictures 46000 --size 128 \
     --batch 32 --optimiser muon --learning-rate 4e-4 --warm-up 2000 --drop-path 0 --norms frozen --validate-every 11500 \

@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app import opinion
+from app import sheets as sheets_of_paper
 from app.classroom import record, tables
 from app.classroom.attendant import TRIES
 from app.classroom.routes import Desk, add_classroom
@@ -305,7 +306,7 @@ def test_the_sheet_shows_grey_as_it_is_and_every_name(client, desk, monkeypatch)
     take(teacher, "close", "end")
     room = desk.store.as_teacher(teacher.root[-6:], teacher.headers["authorization"][7:], Clock.now)
     sheets, names = [], [f"{number:03} of twenty-four letter" for number in range(450)]
-    monkeypatch.setattr(record.PdfPages, "savefig", lambda self, figure: sheets.append(figure))
+    monkeypatch.setattr(sheets_of_paper.PdfPages, "savefig", lambda self, figure: sheets.append(figure))
     students = [SimpleNamespace(label=name, number=number) for number, name in enumerate(names)]
     monkeypatch.setattr(desk.store, "students", lambda room: students)
     record.sheet(desk.store, room, texts_for("en"), names=True)

@@ -1,0 +1,79 @@
+"""Sheets of paper, written from the top down with matplotlib: the report on a picture, the results of a class."""
+
+import io
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+A4 = (8.27, 11.69)  # inches
+TOP, BOTTOM = 0.955, 0.04  # of a sheet
+MARGIN = 0.08  # of its width
+INK, QUIET, ALERT, RAIL = "#182027", "#51606b", "#8a4b00", "#dfe5e8"
+
+
+class Sheets:
+    """As many sheets as it takes; ``at`` is where the next line goes, as a share of the height."""
+
+    def __init__(self) -> None:
+        self.sheets: list[Figure] = []
+        self.turn()
+
+    @property
+    def figure(self) -> Figure:
+        """The sheet that is being written."""
+        return self.sheets[-1]
+
+    def turn(self) -> None:
+        """Begin a new sheet."""
+        self.sheets.append(Figure(figsize=A4))
+        self.at = TOP
+
+    def make_room(self, height: float) -> None:
+        """Begin a new sheet where so much would not fit on this one."""
+        if self.at - height < BOTTOM:
+            self.turn()
+
+    def write(
+        self,
+        words: str,
+        size: float = 9,
+        weight: str = "normal",
+        colour: str = INK,
+        left: float = MARGIN,
+        width: float = 100,
+    ) -> None:
+        """Lines of text from ``left`` on. width: letters of 9 points in a line from margin to margin."""
+        height = height_of(size)
+        letters = int(width * 9 / size * (1 - left - MARGIN) / (1 - 2 * MARGIN))
+        style: dict[str, Any] = {"fontsize": size, "fontweight": weight, "color": colour, "va": "top"}
+        for line in textwrap.wrap(words, letters) or [""]:
+            self.make_room(height)
+            self.figure.text(left, self.at, line, **style, parse_math=False)
+            self.at -= height
+
+    def bar(self, share: float, colour: str, left: float, width: float, words: str) -> None:
+        """A bar that is full for ``share`` = 1, beside the line that is written next, and words at the right margin."""
+        self.make_room(height_of(9))
+        axes = self.figure.add_axes((left, self.at - 0.0095, width, 0.006))
+        axes.set_xlim(0, 1)
+        axes.barh([0, 0], [1, share], color=[RAIL, colour])
+        axes.set_axis_off()
+        style: dict[str, Any] = {"fontsize": 9, "va": "top", "ha": "right", "color": INK, "parse_math": False}
+        self.figure.text(1 - MARGIN, self.at, words, **style)
+
+
+def height_of(size: float) -> float:
+    """A line's height, as a share of the sheet's, of letters of so many points."""
+    return size * 1.5 / 72 / A4[1]
+
+
+def pdf(sheets: Sequence[Figure]) -> bytes:
+    """A PDF of the sheets; when it was made is not in it."""
+    buffer = io.BytesIO()
+    with PdfPages(buffer, metadata={"Creator": "MedMamba", "CreationDate": None}) as pages:
+        for sheet in sheets:
+            pages.savefig(sheet)
+    return buffer.getvalue()
