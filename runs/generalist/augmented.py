@@ -1,6 +1,6 @@
 """A recipe with further random changes: ``python augmented.py RECIPE OUT CHANGES``.
 
-CHANGES is JSON, task name (or "*" for all others) -> values of ``tasks.Augmentation``; what a task has of its own stays.
+CHANGES is JSON: task name (or "*" for all others) -> values of ``tasks.Augmentation``; those that a task has stay.
 """
 
 import json
