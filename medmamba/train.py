@@ -31,11 +31,13 @@ from medmamba.objective import Objective
 from medmamba.preprocess import Transform
 from medmamba.run_folder import RunFolder, read_saved
 from medmamba.sampling import Pool, by_task
+from medmamba.ss2d import SS2D
 from medmamba.tasks import OutputLayout, Task
 from medmamba.variants import build, config_of
 
 Phase = dict[str, Any]  # one run behind some weights, as it stands on a card
 NORMS = ("batch", "frozen")
+DECAYS = ("free", "tied")
 PRIORS = ("drawn", "natural")
 MARGIN = 1.25  # training squares are kept this much larger than the network's input, for zoom and rotation
 
@@ -65,6 +67,7 @@ class TrainConfig:
     augment: Annotated[str, "random changes: recipe (what the tasks allow), crop-flip or none"] = "recipe"
     drop_path: Annotated[float, "highest share of a block's own branch left out"] = 0.1
     norms: Annotated[str, "statistics of batch norms: batch, or frozen as --start-from has them"] = "batch"
+    decays: Annotated[str, "of the scan's states: free, or tied to 1, 2 .. N times the first one's"] = "free"
     label_smoothing: Annotated[float, "share of a label spread over all classes"] = 0.05
     balance: Annotated[float, "power of a task's or class's size in its share: 0 equal, 1 natural"] = 0.5
     priors: Annotated[
@@ -145,6 +148,7 @@ def _train(config: TrainConfig, team: Team) -> None:
         weights, earlier = starting_point(config.start_from, layout)
         checkpoints.load_strictly(model, weights)
     set_norms(model, config)
+    set_decays(model, config)
     averaged = AveragedModel(model, multi_avg_fn=_moving_average(config.average), use_buffers=True)
     average = cast(Network, averaged.module)
     optimiser = optimisers.optimiser(config.optimiser, model, config.learning_rate, config.weight_decay)
@@ -268,6 +272,19 @@ def set_norms(model: nn.Module, config: TrainConfig) -> None:
     for module in model.modules():
         if config.norms == "frozen" and isinstance(module, nn.BatchNorm2d):
             module.eval()
+
+
+def set_decays(model: nn.Module, config: TrainConfig) -> None:
+    """Tie the decays of all scans if they are to be (``SS2D.tie_decays``).
+
+    Raises:
+        RequestError: there is no such setting.
+    """
+    if config.decays not in DECAYS:
+        raise RequestError(f"There is no setting {config.decays!r} of --decays; there are: {', '.join(DECAYS)}.")
+    for module in model.modules():
+        if config.decays == "tied" and isinstance(module, SS2D):
+            module.tie_decays()
 
 
 @torch.inference_mode()

@@ -7,10 +7,12 @@ from torch import nn
 from medmamba.errors import RequestError
 from medmamba.inference import InferenceForm
 from medmamba.model import VARIANTS, MedMamba, MedMambaConfig
+from medmamba.scan.steps import LADDER
+from medmamba.ss2d import SS2D
 
 
 def trained_like(config: MedMambaConfig) -> MedMamba:
-    """A network whose norms are as far from the identity as training leaves them, so that a lost term shows."""
+    """A network whose norms and decays are as far from the start as training leaves them, so that a lost term shows."""
     torch.manual_seed(0)
     model = MedMamba(config).eval().requires_grad_(False)
     for module in model.modules():
@@ -20,6 +22,8 @@ def trained_like(config: MedMambaConfig) -> MedMamba:
         if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
             module.weight.uniform_(0.5, 1.5)
             module.bias.normal_(0, 0.3)
+        if isinstance(module, SS2D):
+            module.A_log += torch.randn_like(module.A_log) / 20
     return model
 
 
@@ -29,6 +33,18 @@ def test_logits_agree(variant, size):
     model = trained_like(MedMambaConfig.variant(variant, num_outputs=6))
     pictures = torch.randn(2, 3, *size)
     torch.testing.assert_close(InferenceForm(model)(pictures), model(pictures), atol=1e-4, rtol=0)
+
+
+def test_tied_decays_are_known_and_give_the_same():
+    model = trained_like(MedMambaConfig.variant("T", num_outputs=6))
+    pictures = torch.randn(2, 3, 64, 64)
+    for module in model.modules():
+        if isinstance(module, SS2D):
+            module.tie_decays()
+            module.backend = "reference"
+    form = InferenceForm(model)
+    assert {block.scanned.known for blocks in form.blocks for block in blocks} == {LADDER}
+    torch.testing.assert_close(form(pictures), model(pictures), atol=1e-4, rtol=0)
 
 
 def test_every_stage_agrees_in_the_order_of_the_channels():

@@ -45,6 +45,22 @@ def test_initial_values_are_those_of_the_official_code():
         assert abs(weight.std() / limit - 3**-0.5) < 0.02  # uniform
 
 
+def test_tied_decays_keep_the_ratios_of_the_start_and_each_channels_own_pace():
+    ss2d = SS2D(d_model=8)
+    pace = torch.rand(4, 16, 1) + 0.5
+    with torch.no_grad():
+        ss2d.A_log += pace.log()
+    before = ss2d.A_log.clone()
+    ss2d.tie_decays()
+    torch.testing.assert_close(ss2d.A_log, before)
+    assert not ss2d.A_log.requires_grad
+    with torch.no_grad():
+        ss2d.A_log += torch.randn_like(ss2d.A_log)
+    ss2d.tie_decays()
+    A = ss2d.A_log.exp()
+    torch.testing.assert_close(A, A[..., :1] * torch.arange(1, 17))
+
+
 def test_under_autocast_the_scan_stays_in_float32():
     ss2d = SS2D(d_model=8)
     grid = torch.randn(2, 5, 3, 16)

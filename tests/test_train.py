@@ -17,6 +17,8 @@ from medmamba.model import MedMamba
 from medmamba.objective import Objective
 from medmamba.preprocess import Transform
 from medmamba.run_folder import RunFolder, read_best
+from medmamba.scan.cpu import known_of
+from medmamba.scan.steps import LADDER
 from medmamba.tasks import OutputLayout
 from medmamba.train import TrainConfig, layout_of, predict, read_tasks, train, validate
 from tests.conftest import make_recipe
@@ -212,6 +214,24 @@ def test_frozen_norms_keep_their_statistics_and_learn_their_scale(run, norms):
 def test_norms_without_statistics_to_keep_and_of_other_names_are_refused(run, norms):
     with pytest.raises(RequestError, match="--norms is batch or frozen, and frozen needs weights to --start-from"):
         run(norms=norms)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_tied_decays_are_not_trained_and_free_ones_are(run, optimiser):
+    start = weights(run("first"), name="best.pt")
+    decays = [name for name in start if name.endswith("A_log")]
+    for setting in ("tied", "free"):
+        folder = run(setting, start_from=run("first") / "best.pt", decays=setting, optimiser=optimiser)
+        for of in ("model", "averaged"):
+            end = {name.removeprefix("module."): tensor for name, tensor in weights(folder, of).items()}
+            assert all(known_of(-end[name].exp()) == LADDER for name in decays) == (setting == "tied")
+    behind = train_module.phases(torch.load(folder.parent / "tied" / "best.pt", weights_only=True))
+    assert "--decays tied" in behind[1]["settings"]
+
+
+def test_other_settings_of_the_decays_are_refused(run):
+    with pytest.raises(RequestError, match="no setting 'loose' of --decays; there are: free, tied"):
+        run(decays="loose")
 
 
 @pytest.fixture

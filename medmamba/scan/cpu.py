@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from medmamba.scan.kernels import CHUNK, backward_kernel, forward_kernel
-from medmamba.scan.steps import LOG2E
+from medmamba.scan.steps import ANY, FALLING, LADDER, LOG2E
 from medmamba.scan.threads import share_out
 
 WIDEST_BLOCK = 48  # channels; measured best on AVX-512 and AVX2 (docs/log.md)
@@ -40,6 +40,14 @@ def _rows(tensor: Tensor) -> np.ndarray:
     return (tensor if tensor.stride(-1) == 1 else tensor.contiguous()).detach().numpy()
 
 
+def known_of(A: Tensor) -> str:
+    """What is known of exp(delta A) where no delta is negative. A: (..., N)."""
+    if not A.amax() <= 0:
+        return ANY
+    ladder = A[..., :1] * torch.arange(1, A.shape[-1] + 1)
+    return LADDER if torch.allclose(A, ladder, rtol=1e-5, atol=0) else FALLING
+
+
 NO_FACTORS = (np.empty((0, 0, 0, 0), np.float32), np.empty((0, 0, 0, 0), np.float32))
 
 
@@ -55,15 +63,15 @@ class _CrossScan(torch.autograd.Function):
             *(_rows(t) for t in (B, C)),
             *(_cut(t, block) for t in (D, bias)),
         )
-        falls = softplus and bool(A.amax() <= 0)
+        known = known_of(A) if softplus else ANY
         images, length, _ = u.shape
         directions, states, blocks, _ = arrays[2].shape
         chunks = math.ceil(length / CHUNK) if any(ctx.needs_input_grad) else 0
         kept = np.empty((directions, images, blocks, chunks, states, block), np.float32)
         y = torch.empty(u.shape)
-        kernel = forward_kernel(block, states, softplus, falls)
+        kernel = forward_kernel(block, states, softplus, known)
         share_out(kernel, images * blocks, width, *arrays, *NO_FACTORS, _cut(y, block), kept)
-        ctx.width, ctx.softplus, ctx.falls, ctx.arrays = width, softplus, falls, (*arrays, kept)
+        ctx.width, ctx.softplus, ctx.known, ctx.arrays = width, softplus, known, (*arrays, kept)
         return y
 
     @staticmethod
@@ -77,7 +85,8 @@ class _CrossScan(torch.autograd.Function):
         dB, dC = np.empty((2, blocks, *B.shape), np.float32)
         dD, dbias = np.empty((2, images, directions, blocks, block), np.float32)
         gradients = du, ddelta, dA, dB, dC, dD, dbias
-        kernel = backward_kernel(block, states, ctx.softplus, ctx.falls)
+        known = FALLING if ctx.known == LADDER else ctx.known  # exponentials are a small part here
+        kernel = backward_kernel(block, states, ctx.softplus, known)
         share_out(kernel, images * blocks, ctx.width, *ctx.arrays, _cut(dy, block), *gradients)
         by_u, by_delta, by_A, by_B, by_C, by_D, by_bias = map(torch.from_numpy, gradients)
         return (
@@ -119,18 +128,18 @@ def cross_scan(
 
 
 def cross_scan_from_factors(
-    u: Tensor, rows: Tensor, weights: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, delta_bias: Tensor
+    u: Tensor, rows: Tensor, weights: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, delta_bias: Tensor, known: str
 ) -> Tensor:
     """``cross_scan`` for inference, with delta never written out: ``rows`` (batch, H, W, K, rank) @ ``weights``.
 
-    weights: (K, rank, channels). A: in powers of two, (K, N, channels), contiguous. No gradients. The rest is as in
-    ``cross_scan``, in float32.
+    weights: (K, rank, channels). A: in powers of two, (K, N, channels), contiguous, none above zero; ``known_of`` says
+    what else is known of it. No gradients. The rest is as in ``cross_scan``, in float32.
     """
     images, height, width, channels = u.shape
     block = _block_width(channels)
     y = torch.empty(images, height * width, channels)
     share_out(
-        forward_kernel(block, A.shape[1], True, True, rows.shape[-1]),
+        forward_kernel(block, A.shape[1], True, known, rows.shape[-1]),
         images * channels // block,
         width,
         _cut(u.flatten(1, 2), block),

@@ -87,31 +87,30 @@ def _kernel(signature: tuple[Any, ...]) -> Callable[[Callable[..., None]], Calla
 
 
 @cache
-def forward_kernel(block: int, states: int, softplus: bool, falls: bool, rank: int = 0) -> Callable[..., None]:
+def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: int = 0) -> Callable[..., None]:
     """The forward kernel for blocks of ``block`` channels, a constant of the compiled loops.
 
     With a rank, delta is not read but made on the way from its low-rank factors: rows (batch, L, K, rank) times weights
-    (K, rank, channels). Without one, the factors are not read. ``falls``: A is nowhere positive and delta nowhere
-    negative, so that a shorter exponential will do.
+    (K, rank, channels). Without one, the factors are not read. ``known``: what is known of the decays, see ``steps``.
 
     The channels axis comes cut in two, (blocks, block). u (batch, L, channels), delta (K, batch, L, channels), A in
     powers of two (K, N, channels), B and C (batch, L, K, N) with N contiguous, D and bias (K, channels) -> y (batch, L,
     channels), and the states before each chunk of steps kept (K, batch, blocks, chunks, N, block), or none
     of them if ``kept`` has no chunks.
     """
-    lanes, group = _lanes(block), _group(states, FORWARD_GROUP)
+    lanes, group = _lanes(block), states if known == steps.LADDER else _group(states, FORWARD_GROUP)
 
     @_kernel((*INPUTS, *LOW_RANK, F4, F6))
     def forward(first, last, width, u, delta, A, B, C, D, bias, rows, weights, y, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         directions, _, blocks, _ = A.shape
         length = u.shape[1]
         rates, h = _room(states, block), _room(states, block)
-        dt, drive, out = _room(CHUNK, block), _room(CHUNK, block), _room(CHUNK, block)
+        dt, drive = _room(CHUNK, block), _room(CHUNK, block)
         B_rows, C_rows = _room(CHUNK, states), _room(CHUNK, states)
         positions = np.empty(length, np.int64)
         for task in range(first, last):
             image, part = task // blocks, task % blocks
-            y[image, :, part] = 0
+            steps.skip(lanes, block, directions, length, image, part, u, D, y)
             for k in range(directions):
                 _fill_positions(positions, k, width)
                 h[:] = 0
@@ -122,16 +121,18 @@ def forward_kernel(block: int, states: int, softplus: bool, falls: bool, rank: i
                         kept[k, image, part, begin // CHUNK] = h
                     steps.enter(
                         lanes, block, states, rank, softplus, count, begin, positions, image, part, k,
-                        u, delta, B, C, D, bias, rows, weights, y, dt, drive, out, B_rows, C_rows,
+                        u, delta, B, C, bias, rows, weights, dt, drive, B_rows, C_rows,
                     )  # fmt: skip
-                    steps.advance(lanes, block, states, group, falls, count, dt, drive, rates, B_rows, C_rows, h, out)
-                    steps.leave(lanes, block, count, begin, positions, image, part, y, out)
+                    steps.advance(
+                        lanes, block, states, group, known, count, begin, positions, image, part,
+                        dt, drive, rates, B_rows, C_rows, h, y,
+                    )  # fmt: skip
 
     return forward
 
 
 @cache
-def backward_kernel(block: int, states: int, softplus: bool, falls: bool) -> Callable[..., None]:
+def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Callable[..., None]:
     """The backward kernel: from dy and the kept states, the gradients of all that the forward kernel reads.
 
     du (batch, L, channels) and ddelta (K, batch, L, channels) are whole; dA (batch, K, N, channels), dD and dbias
@@ -173,7 +174,7 @@ def backward_kernel(block: int, states: int, softplus: bool, falls: bool) -> Cal
                     for n in range(0, states, group):
                         for c in range(0, block, lanes):
                             steps.retreat(
-                                lanes, block, states, group, falls, count, n, c, dt, drive, upstream, rates, B_rows,
+                                lanes, block, states, group, known, count, n, c, dt, drive, upstream, rates, B_rows,
                                 C_rows, h, past, decays, adjoint, dA_sum, dB_lanes, dC_lanes, by_decay, by_drive,
                             )  # fmt: skip
                         steps.add_up(lanes, group, count, begin, positions, image, part, k, n, dB_lanes, dB)

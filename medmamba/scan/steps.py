@@ -6,7 +6,7 @@ state (A, in powers of two; h; adjoint; dA). Arrays with more axes are those of 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,13 +30,36 @@ def _slope_of_exp2(r: Any) -> Any:
 
 EXACT = _fit(_slope_of_exp2, -0.5, 0.5, 4)
 SHORT = _fit(_slope_of_exp2, -0.5, 0.5, 3)
-LOG1P = _fit(lambda t: np.where(t > 1e-9, np.log1p(t) / np.maximum(t, 1e-9), 1.0), 0.0, 1.0, 10)
+LOG1P = _fit(lambda t: np.where(t > 1e-9, np.log1p(t) / np.maximum(t, 1e-9), 1.0), 0.0, 1.0, 8)
+# What is known of the decays 2**(dt A): nothing; that none is above 1; and that A = (1, 2 .. N) times its first row as
+# well, so that a step's decays are powers of one.
+ANY, FALLING, LADDER = "any", "falling", "ladder"
 
 
-def _decay(dt: Vector, A: Vector, falls: bool) -> Vector:
-    """2**(dt A). If that only ever falls, relative error under 8e-6, 2e-7 near 1; else under 3e-7."""
+def _decay(dt: Vector, A: Vector, known: str) -> Vector:
+    """2**(dt A). If that only ever falls, relative error under 8e-6, 2e-7 near 1; else, and on a ladder, under 3e-7."""
     exponent = (dt * A).at_least(-125)
-    return exponent.exp2(SHORT) if falls else exponent.at_most(127).exp2(EXACT)
+    if known == ANY:
+        exponent = exponent.at_most(127)
+    return exponent.exp2(SHORT if known == FALLING else EXACT)
+
+
+def _faded(dt: Vector, A: Sequence[Vector], known: str) -> Iterator[Vector]:
+    """The decays of a group of states; on a ladder, of all states."""
+    if known == LADDER:
+        yield from _powers(_decay(dt, A[0], known), len(A))
+    else:
+        yield from (_decay(dt, rate, known) for rate in A)
+
+
+def _powers(base: Vector, count: int) -> Iterator[Vector]:
+    """base, base**2 and so on, each the product of two of those before it, the larger one as large as can be."""
+    powers = [base]
+    yield base
+    for n in range(2, count + 1):
+        high = 1 << ((n - 1).bit_length() - 1)
+        powers.append(powers[n - high - 1] * powers[high - 1])
+        yield powers[-1]
 
 
 def _step(raw: Vector, softplus: bool) -> tuple[Vector, Vector]:
@@ -48,61 +71,66 @@ def _step(raw: Vector, softplus: bool) -> tuple[Vector, Vector]:
 
 
 @in_vectors
+def skip(
+    code: Code, block: int, directions: Number, length: Number, image: Number, part: Number,
+    u: Memory, D: Memory, y: Memory,
+) -> None:  # fmt: skip
+    """What reaches y past the states: D u, with D of all directions."""
+    for c in range(0, block, code.lanes):
+        weight = Registers([code.constant(0)])
+        with code.loop(directions) as k:
+            weight[0] = weight[0] + D.load(k, part, c)
+        with code.loop(length) as at:
+            y.store(weight[0] * u.load(image, at, part, c), image, at, part, c)
+
+
+@in_vectors
 def enter(
     code: Code, block: int, states: int, rank: int, softplus: bool, count: Number, begin: Number, positions: Places,
-    image: Number, part: Number, k: Number, u: Memory, delta: Memory, B: Memory, C: Memory, D: Memory, bias: Memory,
-    rows: Memory, weights: Memory, y: Memory, dt: Memory, drive: Memory, out: Memory, B_rows: Memory, C_rows: Memory,
+    image: Number, part: Number, k: Number, u: Memory, delta: Memory, B: Memory, C: Memory, bias: Memory,
+    rows: Memory, weights: Memory, dt: Memory, drive: Memory, B_rows: Memory, C_rows: Memory,
 ) -> None:  # fmt: skip
-    """What a chunk's steps need, side by side: dt, drive = dt u, out = y + D u, and rows of B and C."""
-    dt, drive, out = (memory.of_width(block) for memory in (dt, drive, out))
+    """What a chunk's steps need, side by side: dt, drive = dt u, and rows of B and C."""
+    dt, drive = dt.of_width(block), drive.of_width(block)
     B_rows, C_rows = B_rows.of_width(states), C_rows.of_width(states)
     with code.loop(count) as t:
         at = positions[begin + t]
         B_rows.store(B.load(image, at, k, lanes=states), t)
         C_rows.store(C.load(image, at, k, lanes=states), t)
-        with code.loop(block, code.lanes) as c:
+        factors = [rows.spread(image, at, k, r) for r in range(rank)]
+        for c in range(0, block, code.lanes):
             raw = bias.load(k, part, c)
             if not rank:
                 raw = raw + delta.load(k, image, at, part, c)
-            for r in range(rank):
-                raw = rows.spread(image, at, k, r) * weights.load(k, r, part, c) + raw
-            x = u.load(image, at, part, c)
+            for r, factor in enumerate(factors):
+                raw = factor * weights.load(k, r, part, c) + raw
             size, _ = _step(raw, softplus)
             dt.store(size, t, c)
-            drive.store(size * x, t, c)
-            out.store(D.load(k, part, c) * x + y.load(image, at, part, c), t, c)
+            drive.store(size * u.load(image, at, part, c), t, c)
 
 
 @in_vectors
 def advance(
-    code: Code, block: int, states: int, group: int, falls: bool, count: Number,
-    dt: Memory, drive: Memory, A: Memory, B: Memory, C: Memory, h: Memory, out: Memory,
+    code: Code, block: int, states: int, group: int, known: str, count: Number, begin: Number, positions: Places,
+    image: Number, part: Number,
+    dt: Memory, drive: Memory, A: Memory, B: Memory, C: Memory, h: Memory, y: Memory,
 ) -> None:  # fmt: skip
-    """The steps of a chunk: h = 2**(dt A) h + drive B, and out += C h."""
-    dt, drive, A, h, out = (memory.of_width(block) for memory in (dt, drive, A, h, out))
+    """The steps of a chunk: h = 2**(dt A) h + drive B, and y += C h. On a ladder all states are one group."""
+    dt, drive, A, h = (memory.of_width(block) for memory in (dt, drive, A, h))
     B, C = B.of_width(states), C.of_width(states)
     with code.loop(states, group) as n, code.loop(block, code.lanes) as c:
         state = Registers([h.load(n + i, c) for i in range(group)])
         with code.loop(count) as t:
-            dt_t, drive_t, sum_t = dt.load(t, c), drive.load(t, c), out.load(t, c)
-            for i in range(group):
-                state[i] = _decay(dt_t, A.load(n + i, c), falls) * state[i] + drive_t * B.spread(t, n + i)
-                sum_t = state[i] * C.spread(t, n + i) + sum_t
-            out.store(sum_t, t, c)
+            at = positions[begin + t]
+            dt_t, drive_t = dt.load(t, c), drive.load(t, c)
+            faded = _faded(dt_t, [A.load(n + i, c) for i in range(group)], known)
+            sums_t = [y.load(image, at, part, c), code.constant(0)]  # two, so that one need not wait for the other
+            for i, decay in enumerate(faded):
+                state[i] = decay * state[i] + drive_t * B.spread(t, n + i)
+                sums_t[i % 2] = state[i] * C.spread(t, n + i) + sums_t[i % 2]
+            y.store(sums_t[0] + sums_t[1], image, at, part, c)
         for i in range(group):
             h.store(state[i], n + i, c)
-
-
-@in_vectors
-def leave(
-    code: Code, block: int, count: Number, begin: Number, positions: Places, image: Number, part: Number,
-    y: Memory, out: Memory,
-) -> None:  # fmt: skip
-    out = out.of_width(block)
-    with code.loop(count) as t:
-        at = positions[begin + t]
-        with code.loop(block, code.lanes) as c:
-            y.store(out.load(t, c), image, at, part, c)
 
 
 @in_vectors
@@ -134,7 +162,7 @@ def enter_backward(
 
 @in_vectors
 def retreat(
-    code: Code, block: int, states: int, group: int, falls: bool, count: Number, n: Number, c: Number,
+    code: Code, block: int, states: int, group: int, known: str, count: Number, n: Number, c: Number,
     dt: Memory, drive: Memory, upstream: Memory, A: Memory, B: Memory, C: Memory, h: Memory,
     past: Memory, decays: Memory, adjoint: Memory, dA: Memory, dB: Memory, dC: Memory,
     by_decay: Memory, by_drive: Memory,
@@ -151,7 +179,7 @@ def retreat(
     with code.loop(count) as t:
         dt_t, drive_t = dt.load(t, c), drive.load(t, c)
         for i in range(group):
-            decay = _decay(dt_t, A.load(n + i, c), falls)
+            decay = _decay(dt_t, A.load(n + i, c), known)
             state[i] = decay * state[i] + drive_t * B.spread(t, n + i)
             decays.store(decay, t, i * code.lanes)
             past.store(state[i], t + 1, i * code.lanes)

@@ -8,16 +8,20 @@ NAMES = ("u", "delta", "A", "B", "C", "D", "delta_bias")
 
 @pytest.fixture
 def grid_inputs():
-    """Arguments of ``cross_scan`` in float64: as in a trained network, or with step sizes around ``delta``."""
+    """Arguments of ``cross_scan`` in float64: as in a trained network, or with step sizes around ``delta``, or with a
+    channel's decays on a ``ladder``, as they are before training."""
 
-    def make(height, width, channels, batch=1, states=16, directions=4, delta=-2.0, skip=True):
+    def make(height, width, channels, batch=1, states=16, directions=4, delta=-2.0, skip=True, ladder=False):
         def normal(*shape):
             return torch.randn(*shape, dtype=torch.float64)
 
+        A = -torch.exp(normal(directions, channels, states))
+        if ladder:
+            A = A[..., :1] * torch.arange(1, states + 1)
         return (
             normal(batch, height, width, channels),
             normal(batch, height, width, directions, channels) + delta,
-            -torch.exp(normal(directions, channels, states)),
+            A,
             normal(batch, height, width, directions, states),
             normal(batch, height, width, directions, states),
             normal(directions, channels) * skip,

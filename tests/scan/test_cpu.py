@@ -19,10 +19,11 @@ def test_every_grid(grid_inputs, with_gradients, assert_close, as_float, height,
     assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
 
 
+@pytest.mark.parametrize("ladder", [False, True])
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("channels", [48, 96, 100, PRIME])
-def test_every_number_of_channels(grid_inputs, with_gradients, assert_close, as_float, channels, batch):
-    arguments = grid_inputs(5, 7, channels, batch)
+def test_every_number_of_channels(grid_inputs, with_gradients, assert_close, as_float, channels, batch, ladder):
+    arguments = grid_inputs(5, 7, channels, batch, ladder=ladder)
     want = with_gradients(reference.cross_scan, arguments)
     assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
 
@@ -33,17 +34,18 @@ def test_length_784_of_a_real_width(grid_inputs, with_gradients, assert_close, a
     assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
 
 
-@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize(("skip", "ladder"), [(True, False), (False, False), (True, True)])
 @pytest.mark.parametrize("delta", [-30.0, -12.0, 0.0, 5.0, 25.0, 60.0])
-def test_step_sizes_from_tiny_to_huge(grid_inputs, with_gradients, assert_close, as_float, delta, skip):
-    arguments = grid_inputs(7, 9, channels=8, delta=delta, skip=skip)
+def test_step_sizes_from_tiny_to_huge(grid_inputs, with_gradients, assert_close, as_float, delta, skip, ladder):
+    arguments = grid_inputs(7, 9, channels=8, delta=delta, skip=skip, ladder=ladder)
     want = with_gradients(reference.cross_scan, arguments)
     assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
 
 
+@pytest.mark.parametrize("ladder", [False, True])
 @pytest.mark.parametrize("delta", [-1000.0, -100.0, 1000.0])
-def test_absurd_step_sizes_stay_finite(grid_inputs, with_gradients, as_float, delta):
-    arguments = grid_inputs(3, 5, channels=8, delta=delta)
+def test_absurd_step_sizes_stay_finite(grid_inputs, with_gradients, as_float, delta, ladder):
+    arguments = grid_inputs(3, 5, channels=8, delta=delta, ladder=ladder)
     got = with_gradients(cpu.cross_scan, as_float(arguments))
     assert all(t.isfinite().all() for t in got.values())
 
@@ -55,9 +57,10 @@ def test_step_sizes_as_they_are_without_softplus(grid_inputs, with_gradients, as
     assert_close(with_gradients(cpu.cross_scan, as_float(arguments), delta_softplus=False), want)
 
 
-@pytest.mark.parametrize("states", [1, 5])
-def test_other_numbers_of_states_and_directions(grid_inputs, with_gradients, assert_close, as_float, states):
-    arguments = grid_inputs(6, 5, channels=8, states=states, directions=2)
+@pytest.mark.parametrize("ladder", [False, True])
+@pytest.mark.parametrize("states", [1, 5, 24])
+def test_other_numbers_of_states_and_directions(grid_inputs, with_gradients, assert_close, as_float, states, ladder):
+    arguments = grid_inputs(6, 5, channels=8, states=states, directions=2, ladder=ladder)
     want = with_gradients(reference.cross_scan, arguments)
     assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
 
@@ -96,15 +99,26 @@ def test_the_dtype_is_that_of_the_input(grid_inputs, dtype):
     torch.testing.assert_close(got.double(), want, atol=0.1 if dtype == torch.bfloat16 else 1e-5, rtol=1e-2)
 
 
-@pytest.mark.parametrize(("channels", "rank"), [(8, 1), (96, 3)])
-def test_step_sizes_made_inside_the_kernel(grid_inputs, channels, rank):
-    u, _, A, B, C, D, bias = grid_inputs(5, 7, channels, batch=3)
+@pytest.mark.parametrize(("channels", "rank", "ladder"), [(8, 1, False), (96, 3, False), (96, 3, True)])
+def test_step_sizes_made_inside_the_kernel(grid_inputs, channels, rank, ladder):
+    u, _, A, B, C, D, bias = grid_inputs(5, 7, channels, batch=3, ladder=ladder)
     rows, weights = torch.randn(3, 5, 7, 4, rank).double(), torch.randn(4, rank, channels).double()
     delta = torch.einsum("bhwkr,krc->bhwkc", rows, weights)
     want = reference.cross_scan(u, delta, A, B, C, D, bias)
     powers_of_two = (A / math.log(2)).mT.contiguous()
-    got = cpu.cross_scan_from_factors(*(t.float() for t in (u, rows, weights, powers_of_two, B, C, D, bias)))
+    inputs = [t.float() for t in (u, rows, weights, powers_of_two, B, C, D, bias)]
+    got = cpu.cross_scan_from_factors(*inputs, cpu.known_of(A))
     torch.testing.assert_close(got.double(), want, atol=5e-5 * want.abs().max().item(), rtol=0)
+
+
+def test_what_is_known_of_decays(grid_inputs):
+    ladder = grid_inputs(1, 1, channels=8, ladder=True)[2].float()
+    assert cpu.known_of(ladder) == cpu.known_of(ladder * math.log2(math.e)) == "ladder"
+    assert cpu.known_of(-torch.exp(torch.log(-ladder))) == "ladder"
+    for change, known in ((1.001, "falling"), (-1, "any"), (torch.nan, "any")):
+        other = ladder.clone()
+        other[1, 2, 3] *= change
+        assert cpu.known_of(other) == known
 
 
 def test_a_part_of_the_gradients_can_be_asked_for(grid_inputs, as_float):
