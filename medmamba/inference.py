@@ -13,7 +13,6 @@ one and computes the same function:
     products         through oneDNN with weights laid out beforehand; SiLU and ReLU on the way (``onednn``)
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any, TypeGuard, cast
 
@@ -145,11 +144,9 @@ class _Scanned:
         self.x_entry, self.gate = Convolution(x_weight, x_bias), Convolution(z_weight, z_bias, "swish")
         self.conv = Convolution(ss2d.conv.weight, ss2d.conv.bias, "swish")
         self.x_proj = Convolution(ss2d.x_proj_weight.flatten(0, 1), None)
-        self.dt_weight = ss2d.dt_proj_weight.detach().mT.contiguous()  # (K, rank, channels)
         self.sizes = [ss2d.dt_rank, ss2d.d_state, ss2d.d_state]
-        A = -torch.exp(ss2d.A_log.detach()) * math.log2(math.e)
-        self.A, self.known = A.mT.contiguous(), cpu.known_of(A)  # (K, N, channels)
-        self.D, self.dt_bias = ss2d.D.detach(), ss2d.dt_proj_bias.detach()
+        parameters = ss2d.dt_proj_weight.mT, -torch.exp(ss2d.A_log), ss2d.D, ss2d.dt_proj_bias
+        self.scan = cpu.InferenceScan(*(parameter.detach() for parameter in parameters))
         self.norm_weight, self.norm_bias = ss2d.out_norm.weight.detach(), ss2d.out_norm.bias.detach()
         self.out = Convolution(ss2d.out_proj.weight[writes], None)
 
@@ -158,7 +155,7 @@ class _Scanned:
         x = self.conv(self.x_entry(normal))
         projected = self.x_proj(x).unflatten(-1, (DIRECTIONS, -1))
         rows, B, C = projected.split(self.sizes, dim=-1)
-        y = cpu.cross_scan_from_factors(x, rows, self.dt_weight, self.A, B, C, self.D, self.dt_bias, self.known)
+        y = self.scan(x, rows, B, C)
         y = F.layer_norm(y, y.shape[-1:], self.norm_weight, self.norm_bias)
         return self.out(y.mul_(self.gate(normal)))
 

@@ -43,7 +43,7 @@ def test_tied_decays_are_known_and_give_the_same():
             module.tie_decays()
             module.backend = "reference"
     form = InferenceForm(model)
-    assert {block.scanned.known for blocks in form.blocks for block in blocks} == {LADDER}
+    assert {block.scanned.scan.known for blocks in form.blocks for block in blocks} == {LADDER}
     torch.testing.assert_close(form(pictures), model(pictures), atol=1e-4, rtol=0)
 
 

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = """
 medmamba.arguments medmamba.errors medmamba.listing
-medmamba.scan.kernel_cache medmamba.scan.lanes medmamba.scan.reference medmamba.scan.threads
-medmamba.scan.steps
+medmamba.scan.calls medmamba.scan.kernel_cache medmamba.scan.lanes medmamba.scan.reference
+medmamba.scan.steps medmamba.scan.threads
 medmamba.scan.kernels
 medmamba.scan.chunked medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.triton_gpu
 medmamba.scan
@@ -89,7 +89,7 @@ ONLY_IN = {
     "uvicorn": "app",
     "pydicom": "medmamba.images",
     "jsonschema": "medmamba.deck app.check_space",
-    "numba": "medmamba.scan.kernels medmamba.scan.lanes",
+    "numba": "medmamba.scan.calls medmamba.scan.kernels medmamba.scan.lanes",
     "mamba_ssm": "medmamba.scan.mamba_ssm",
     "triton": "medmamba.scan.triton_gpu",
     "pytorch_grad_cam": "medmamba.saliency",

@@ -15,7 +15,6 @@ A one-dimensional scan is the same thing on a grid of one row with one direction
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,14 +29,14 @@ def _block_width(channels: int) -> int:
     return max(width for width in range(1, WIDEST_BLOCK + 1) if channels % width == 0)
 
 
-def _cut(tensor: Tensor, block: int) -> np.ndarray:
-    """The contiguous array of ``tensor``, its last axis cut into (blocks, block)."""
-    return tensor.detach().contiguous().unflatten(-1, (-1, block)).numpy()
+def _cut(tensor: Tensor, block: int) -> Tensor:
+    """``tensor`` in contiguous memory, its last axis cut into (blocks, block)."""
+    return tensor.detach().contiguous().unflatten(-1, (-1, block))
 
 
-def _rows(tensor: Tensor) -> np.ndarray:
-    """The array of ``tensor``, its last axis contiguous."""
-    return (tensor if tensor.stride(-1) == 1 else tensor.contiguous()).detach().numpy()
+def _rows(tensor: Tensor) -> Tensor:
+    """``tensor``, its last axis contiguous."""
+    return (tensor if tensor.stride(-1) == 1 else tensor.contiguous()).detach()
 
 
 def known_of(A: Tensor) -> str:
@@ -48,7 +47,8 @@ def known_of(A: Tensor) -> str:
     return LADDER if torch.allclose(A, ladder, rtol=1e-5, atol=0) else FALLING
 
 
-NO_FACTORS = (np.empty((0, 0, 0, 0), np.float32), np.empty((0, 0, 0, 0), np.float32))
+NO_FACTORS = (torch.empty(0, 0, 0, 0), torch.empty(0, 0, 0, 0))
+NO_DELTA, NOTHING_KEPT = torch.empty(0, 0, 0, 0, 0), torch.empty(0, 0, 0, 0, 0, 0)
 
 
 class _CrossScan(torch.autograd.Function):
@@ -67,7 +67,7 @@ class _CrossScan(torch.autograd.Function):
         images, length, _ = u.shape
         directions, states, blocks, _ = arrays[2].shape
         chunks = math.ceil(length / CHUNK) if any(ctx.needs_input_grad) else 0
-        kept = np.empty((directions, images, blocks, chunks, states, block), np.float32)
+        kept = torch.empty(directions, images, blocks, chunks, states, block)
         y = torch.empty(u.shape)
         kernel = forward_kernel(block, states, softplus, known)
         share_out(kernel, images * blocks, width, *arrays, *NO_FACTORS, _cut(y, block), kept)
@@ -80,25 +80,23 @@ class _CrossScan(torch.autograd.Function):
         u, delta, A, B, *_ = ctx.arrays
         images, _, blocks, block = u.shape
         directions, states, _, _ = A.shape
-        du, ddelta = np.empty_like(u), np.empty_like(delta)
-        dA = np.empty((images, *A.shape), np.float32)
-        dB, dC = np.empty((2, blocks, *B.shape), np.float32)
-        dD, dbias = np.empty((2, images, directions, blocks, block), np.float32)
-        gradients = du, ddelta, dA, dB, dC, dD, dbias
+        du, ddelta = torch.empty(u.shape), torch.empty(delta.shape)
+        dA = torch.empty(images, *A.shape)
+        dB, dC = torch.empty(2, blocks, *B.shape)
+        dD, dbias = torch.empty(2, images, directions, blocks, block)
         known = FALLING if ctx.known == LADDER else ctx.known  # exponentials are a small part here
         kernel = backward_kernel(block, states, ctx.softplus, known)
-        share_out(kernel, images * blocks, ctx.width, *ctx.arrays, _cut(dy, block), *gradients)
-        by_u, by_delta, by_A, by_B, by_C, by_D, by_bias = map(torch.from_numpy, gradients)
+        share_out(kernel, images * blocks, ctx.width, *ctx.arrays, _cut(dy, block), du, ddelta, dA, dB, dC, dD, dbias)
         return (
             None,
             None,
-            by_u.flatten(2),
-            by_delta.flatten(3),
-            by_A.sum(0).flatten(2).transpose(1, 2),
-            by_B.sum(0),
-            by_C.sum(0),
-            by_D.sum(0).flatten(1),
-            by_bias.sum(0).flatten(1),
+            du.flatten(2),
+            ddelta.flatten(3),
+            dA.sum(0).flatten(2).transpose(1, 2),
+            dB.sum(0),
+            dC.sum(0),
+            dD.sum(0).flatten(1),
+            dbias.sum(0).flatten(1),
         )
 
 
@@ -127,32 +125,42 @@ def cross_scan(
     )
 
 
-def cross_scan_from_factors(
-    u: Tensor, rows: Tensor, weights: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, delta_bias: Tensor, known: str
-) -> Tensor:
-    """``cross_scan`` for inference, with delta never written out: ``rows`` (batch, H, W, K, rank) @ ``weights``.
+class InferenceScan:
+    """``cross_scan`` of one SS2D without gradients, in float32, delta never written out but made from its factors.
 
-    weights: (K, rank, channels). A: in powers of two, (K, N, channels), contiguous, none above zero; ``known_of`` says
-    what else is known of it. No gradients. The rest is as in ``cross_scan``, in float32.
+    Args:
+        weights: (K, rank, channels); delta is ``rows`` @ ``weights``.
+        A: (K, channels, N), nowhere above zero.
+        D, delta_bias: (K, channels).
     """
-    images, height, width, channels = u.shape
-    block = _block_width(channels)
-    y = torch.empty(images, height * width, channels)
-    share_out(
-        forward_kernel(block, A.shape[1], True, known, rows.shape[-1]),
-        images * channels // block,
-        width,
-        _cut(u.flatten(1, 2), block),
-        np.empty((0, 0, 0, 0, 0), np.float32),
-        _cut(A, block),
-        *(_rows(t.flatten(1, 2)) for t in (B, C)),
-        *(_cut(t, block) for t in (D, delta_bias)),
-        _rows(rows.flatten(1, 2)),
-        _cut(weights, block),
-        _cut(y, block),
-        np.empty((0, 0, 0, 0, 0, 0), np.float32),
-    )
-    return y.unflatten(1, (height, width))
+
+    def __init__(self, weights: Tensor, A: Tensor, D: Tensor, delta_bias: Tensor) -> None:
+        self.known = known_of(A)
+        self._block, self._states, self._rank = _block_width(A.shape[1]), A.shape[2], weights.shape[1]
+        cut = [_cut(t.float(), self._block) for t in (weights, (A * LOG2E).mT, D, delta_bias)]
+        self._weights, self._A, self._D, self._bias = cut
+
+    def __call__(self, u: Tensor, rows: Tensor, B: Tensor, C: Tensor) -> Tensor:
+        """u (batch, H, W, channels), rows (batch, H, W, K, rank), B and C (batch, H, W, K, N) -> the shape of u."""
+        images, _, width, _ = u.shape
+        cut = _cut(u.flatten(1, 2), self._block)
+        y = torch.empty(cut.shape)
+        share_out(
+            forward_kernel(self._block, self._states, True, self.known, self._rank),
+            images * cut.shape[2],
+            width,
+            cut,
+            NO_DELTA,
+            self._A,
+            *(_rows(t.flatten(1, 2)) for t in (B, C)),
+            self._D,
+            self._bias,
+            _rows(rows.flatten(1, 2)),
+            self._weights,
+            y,
+            NOTHING_KEPT,
+        )
+        return y.view(u.shape)
 
 
 def selective_scan(

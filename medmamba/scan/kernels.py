@@ -13,12 +13,12 @@ from typing import Any
 import numba
 import numpy as np
 
-from medmamba.scan import kernel_cache, steps
+from medmamba.scan import calls, kernel_cache, steps
 from medmamba.scan import lanes as vectors
 
 CHUNK = 16  # steps; in training the state is kept before each chunk
 # numba compiles anew when this file has changed, but does not look at those that it imports.
-VECTORS = f"{zlib.crc32((inspect.getsource(vectors) + inspect.getsource(steps)).encode()):08x}"
+IMPORTED = f"{zlib.crc32(''.join(map(inspect.getsource, (calls, steps, vectors))).encode()):08x}"
 FORWARD_GROUP, BACKWARD_GROUP = 16, 4  # states in registers at once
 
 
@@ -60,34 +60,20 @@ def _group(states: int, most: int) -> int:
     return max(group for group in range(1, most + 1) if states % group == 0)
 
 
-F3, F4, F5, F6 = (numba.types.Array(numba.float32, axes, "C") for axes in (3, 4, 5, 6))
-STRIDED = numba.types.Array(numba.float32, 4, "A")
-INPUTS = (numba.int64, numba.int64, numba.int64, F4, F5, F4, STRIDED, STRIDED, F3, F3)
-LOW_RANK = (STRIDED, F4)
-COMPILED: dict[str, Any] = {
-    "nogil": True,
-    "error_model": "numpy",
-}
-
-
-def _kernel(signature: tuple[Any, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Compile a kernel for its signature, or find its code in the cache; ``NUMBA_CACHE_DIR`` has the first word."""
-
-    def compiled(function: Callable[..., None]) -> Callable[..., None]:
-        said = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-        own = kernel_cache.folder()
-        folder = said or (own and own / VECTORS)
-        numba.config.CACHE_DIR = str(folder or "")  # type: ignore[attr-defined]
-        try:
-            return numba.njit(signature, cache=folder is not None, **COMPILED)(function)
-        finally:
-            numba.config.CACHE_DIR = said  # type: ignore[attr-defined]
-
-    return compiled
+def _kernel(function: Callable[[Any], None]) -> Any:
+    """Compile a kernel of a record, or find its code in the cache; ``NUMBA_CACHE_DIR`` has the first word."""
+    said = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    own = kernel_cache.folder()
+    folder = said or (own and own / IMPORTED)
+    numba.config.CACHE_DIR = str(folder or "")  # type: ignore[attr-defined]
+    try:
+        return numba.cfunc(calls.SIGNATURE, cache=folder is not None, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = said  # type: ignore[attr-defined]
 
 
 @cache
-def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: int = 0) -> Callable[..., None]:
+def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: int = 0) -> Any:
     """The forward kernel for blocks of ``block`` channels, a constant of the compiled loops.
 
     With a rank, delta is not read but made on the way from its low-rank factors: rows (batch, L, K, rank) times weights
@@ -100,15 +86,22 @@ def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: in
     """
     lanes, group = _lanes(block), states if known == steps.LADDER else _group(states, FORWARD_GROUP)
 
-    @_kernel((*INPUTS, *LOW_RANK, F4, F6))
-    def forward(first, last, width, u, delta, A, B, C, D, bias, rows, weights, y, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    @_kernel
+    def forward(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        tasks, width = calls.tasks(record), calls.width(record)
+        u, delta, A = calls.array(record, 0, 4, "C"), calls.array(record, 1, 5, "C"), calls.array(record, 2, 4, "C")
+        B, C = calls.array(record, 3, 4, "A"), calls.array(record, 4, 4, "A")
+        D, bias = calls.array(record, 5, 3, "C"), calls.array(record, 6, 3, "C")
+        rows, weights = calls.array(record, 7, 4, "A"), calls.array(record, 8, 4, "C")
+        y, kept = calls.array(record, 9, 4, "C"), calls.array(record, 10, 6, "C")
         directions, _, blocks, _ = A.shape
         length = u.shape[1]
         rates, h = _room(states, block), _room(states, block)
         dt, drive = _room(CHUNK, block), _room(CHUNK, block)
         B_rows, C_rows = _room(CHUNK, states), _room(CHUNK, states)
         positions = np.empty(length, np.int64)
-        for task in range(first, last):
+        task = calls.begin(record)
+        while task < tasks:
             image, part = task // blocks, task % blocks
             steps.skip(lanes, block, directions, length, image, part, u, D, y)
             for k in range(directions):
@@ -127,12 +120,14 @@ def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: in
                         lanes, block, states, group, known, count, begin, positions, image, part,
                         dt, drive, rates, B_rows, C_rows, h, y,
                     )  # fmt: skip
+            calls.finish(record)
+            task = calls.begin(record)
 
     return forward
 
 
 @cache
-def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Callable[..., None]:
+def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Any:
     """The backward kernel: from dy and the kept states, the gradients of all that the forward kernel reads.
 
     du (batch, L, channels) and ddelta (K, batch, L, channels) are whole; dA (batch, K, N, channels), dD and dbias
@@ -141,8 +136,16 @@ def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Call
     """
     lanes, group = _lanes(block), _group(states, BACKWARD_GROUP)
 
-    @_kernel((*INPUTS, F6, F4, F4, F5, F5, F5, F5, F4, F4))
-    def backward(first, last, width, u, delta, A, B, C, D, bias, kept, dy, du, ddelta, dA, dB, dC, dD, dbias):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    @_kernel
+    def backward(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        tasks, width = calls.tasks(record), calls.width(record)
+        u, delta, A = calls.array(record, 0, 4, "C"), calls.array(record, 1, 5, "C"), calls.array(record, 2, 4, "C")
+        B, C = calls.array(record, 3, 4, "A"), calls.array(record, 4, 4, "A")
+        D, bias = calls.array(record, 5, 3, "C"), calls.array(record, 6, 3, "C")
+        kept, dy = calls.array(record, 7, 6, "C"), calls.array(record, 8, 4, "C")
+        du, ddelta = calls.array(record, 9, 4, "C"), calls.array(record, 10, 5, "C")
+        dA, dB, dC = calls.array(record, 11, 5, "C"), calls.array(record, 12, 5, "C"), calls.array(record, 13, 5, "C")
+        dD, dbias = calls.array(record, 14, 4, "C"), calls.array(record, 15, 4, "C")
         directions, _, blocks, _ = A.shape
         length, chunks = u.shape[1], kept.shape[3]
         rates, h = _room(states, block), _room(states, block)
@@ -155,7 +158,8 @@ def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Call
         past, decays = _room(CHUNK + 1, group * lanes), _room(CHUNK, group * lanes)
         dB_lanes, dC_lanes = _room(CHUNK, group * lanes), _room(CHUNK, group * lanes)
         positions = np.empty(length, np.int64)
-        for task in range(first, last):
+        task = calls.begin(record)
+        while task < tasks:
             image, part = task // blocks, task % blocks
             du[image, :, part] = 0
             for k in range(directions):
@@ -186,5 +190,7 @@ def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Call
                 dA[image, k, :, part] = dA_sum
                 dD[image, k, part] = dD_sum[0]
                 dbias[image, k, part] = dbias_sum[0]
+            calls.finish(record)
+            task = calls.begin(record)
 
     return backward

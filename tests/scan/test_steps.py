@@ -8,9 +8,9 @@ from medmamba.scan.lanes import in_vectors
 
 
 @in_vectors
-def _powers(code, falls, count, source, target):
+def _decays(code, known, count, source, target):
     with code.loop(count) as t:
-        target.store(steps._decay(source.load(t), code.constant(1), falls), t)
+        target.store(steps._decay(source.load(t), code.constant(1), known), t)
 
 
 @in_vectors
@@ -23,12 +23,12 @@ def _step_sizes(code, count, source, target, slope):
 
 @numba.njit
 def _falling(source, target):
-    _powers(16, True, len(source), source, target)
+    _decays(16, steps.FALLING, len(source), source, target)
 
 
 @numba.njit
 def _any(source, target):
-    _powers(16, False, len(source), source, target)
+    _decays(16, steps.ANY, len(source), source, target)
 
 
 def _in_rows(*parts):

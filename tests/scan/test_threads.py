@@ -1,13 +1,30 @@
 """Sharing out of tasks: each is done once, whatever the number of threads."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import pytest
 import torch
 
+from medmamba.scan import calls
 from medmamba.scan import threads as threads_module
 from medmamba.scan.threads import share_out
+
+
+@numba.cfunc(calls.SIGNATURE)
+def add_width(record):
+    """A kernel: adds the width to the number of each of its tasks."""
+    numbers = calls.array(record, 0, 1, "C")
+    task = calls.begin(record)
+    while task < calls.tasks(record):
+        numbers[task] += calls.width(record)
+        calls.finish(record)
+        task = calls.begin(record)
+
+
+@numba.cfunc(calls.SIGNATURE)
+def give_up(record):
+    """A kernel that begins nothing, as one whose thread finds no memory."""
 
 
 @pytest.fixture(params=["OpenMP", "pool"])
@@ -21,39 +38,25 @@ def helpers(request, monkeypatch):
 
 @pytest.mark.usefixtures("helpers")
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
-@pytest.mark.parametrize("tasks", [1, 2, 5, 48])
+@pytest.mark.parametrize("tasks", [1, 2, 5, 480])
 def test_every_task_is_done_once(monkeypatch, threads, tasks):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    done, lock = [], threading.Lock()
-
-    def kernel(first, last, argument):
-        assert argument == "argument"
-        with lock:
-            done.append((first, last))
-
-    share_out(kernel, tasks, "argument")
-    assert sorted(task for first, last in done for task in range(first, last)) == list(range(tasks))
-    assert len(done) == min(threads, tasks)
-    sizes = [last - first for first, last in done]
-    assert max(sizes) - min(sizes) <= 1
+    numbers = torch.zeros(tasks)
+    share_out(add_width, tasks, 3, numbers)
+    assert (numbers == 3).all()
 
 
 @pytest.mark.usefixtures("helpers")
 def test_nothing_to_share_out_calls_nothing():
-    share_out(lambda *_: pytest.fail("called"), 0)
+    share_out(give_up, 0, 1)
 
 
 @pytest.mark.usefixtures("helpers")
-@pytest.mark.parametrize("unlucky", [0, 3])
-def test_an_error_in_any_share_reaches_the_caller(monkeypatch, unlucky):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-
-    def kernel(first, last):
-        if first <= unlucky < last:
-            raise FloatingPointError("in the kernel")
-
-    with pytest.raises(FloatingPointError, match="in the kernel"):
-        share_out(kernel, 4)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_tasks_left_undone_are_told(monkeypatch, threads):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    with pytest.raises(MemoryError, match="no memory to work in"):
+        share_out(give_up, 4, 1)
 
 
 @pytest.mark.usefixtures("helpers")
@@ -61,10 +64,10 @@ def test_callers_in_several_threads_do_not_mix_their_work(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
 
     def job(number):
-        seen = []
+        numbers = torch.zeros(6)
         for _ in range(50):
-            share_out(lambda first, last, mine: seen.extend([mine] * (last - first)), 6, number)
-        return seen
+            share_out(add_width, 6, number, numbers)
+        return numbers.tolist()
 
     with ThreadPoolExecutor(4) as callers:
-        assert list(callers.map(job, range(4))) == [[number] * 300 for number in range(4)]
+        assert list(callers.map(job, range(4))) == [[50.0 * number] * 6 for number in range(4)]
