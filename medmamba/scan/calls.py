@@ -1,14 +1,14 @@
 """A kernel's call as whole numbers in memory, so that any thread can take part in it without asking the interpreter.
 
 A kernel is a C function of one pointer, to a record of int64: how many tasks there are, how many have been begun and
-how many are done, the width of the grid, then each array as its address, shape and strides in bytes. All threads get
+how many are done, the width of the grid, then each array as its address, shape and strides. All threads get
 the same record, and each takes tasks from it until none is left.
 """
 
+from array import array
 from typing import Any
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -16,23 +16,28 @@ from numba.np.arrayobj import make_array, populate_array
 from torch import Tensor
 
 TASKS, BEGUN, DONE, WIDTH, ARRAYS = range(5)  # places in a record
-AXES = 6  # at most; an array takes 1 + 2 AXES places
+NO_AXES = (0,) * 6  # an array has six at most, and takes 13 places
 SIGNATURE = numba.void(numba.types.voidptr)
 WORD = ir.IntType(64)
 
 
-def record_of(tasks: int, width: int, arrays: tuple[Tensor, ...]) -> np.ndarray:
+def record_of(tasks: int, width: int, arrays: tuple[Tensor, ...]) -> "array[int]":
     """The record of a call. The arrays, of float32, must outlive it."""
     words = [tasks, 0, 0, width]
-    for array in arrays:
-        rest = [0] * (AXES - array.ndim)
-        words += [array.data_ptr(), *array.shape, *rest, *(array.itemsize * step for step in array.stride()), *rest]
-    return np.array(words, np.int64)
+    for tensor in arrays:
+        rest = NO_AXES[tensor.ndim :]
+        words += (tensor.data_ptr(), *tensor.shape, *rest, *tensor.stride(), *rest)
+    return array("q", words)
 
 
-def all_done(record: np.ndarray) -> bool:
+def address_of(record: "array[int]") -> int:
+    """What a kernel is called with."""
+    return record.buffer_info()[0]
+
+
+def all_done(record: "array[int]") -> bool:
     """Whether every task was done. A thread that finds no memory to work in does none."""
-    return bool(record[DONE] == record[TASKS])
+    return record[DONE] == record[TASKS]
 
 
 def _place(builder: ir.IRBuilder, record: ir.Value, index: int) -> ir.Value:
@@ -62,20 +67,22 @@ begin, finish = _adds_one(BEGUN), _adds_one(DONE)
 
 
 @intrinsic(prefer_literal=True)
-def array(_: Any, record: Any, which: Any, axes: Any, layout: Any) -> Any:
+def given(_: Any, record: Any, which: Any, axes: Any, layout: Any) -> Any:
     """The float32 array that was given as number ``which``, in a kernel. layout: "C", or "A" for any."""
     of = types.Array(types.float32, axes.literal_value, layout.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        first = ARRAYS + which.literal_value * (1 + 2 * AXES)
-        address, *rest = (builder.load(_place(builder, values[0], first + i)) for i in range(1 + 2 * AXES))
+        most = len(NO_AXES)
+        first = ARRAYS + which.literal_value * (1 + 2 * most)
+        address, *rest = (builder.load(_place(builder, values[0], first + i)) for i in range(1 + 2 * most))
+        size = ir.Constant(WORD, 4)
         view = make_array(of)(context, builder)
         populate_array(
             view,
             data=builder.inttoptr(address, view.data.type),
             shape=cgutils.pack_array(builder, rest[: of.ndim]),
-            strides=cgutils.pack_array(builder, rest[AXES : AXES + of.ndim]),
-            itemsize=ir.Constant(WORD, 4),
+            strides=cgutils.pack_array(builder, [builder.mul(step, size) for step in rest[most : most + of.ndim]]),
+            itemsize=size,
             meminfo=None,
         )
         return view._getvalue()

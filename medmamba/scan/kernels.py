@@ -89,11 +89,11 @@ def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: in
     @_kernel
     def forward(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         tasks, width = calls.tasks(record), calls.width(record)
-        u, delta, A = calls.array(record, 0, 4, "C"), calls.array(record, 1, 5, "C"), calls.array(record, 2, 4, "C")
-        B, C = calls.array(record, 3, 4, "A"), calls.array(record, 4, 4, "A")
-        D, bias = calls.array(record, 5, 3, "C"), calls.array(record, 6, 3, "C")
-        rows, weights = calls.array(record, 7, 4, "A"), calls.array(record, 8, 4, "C")
-        y, kept = calls.array(record, 9, 4, "C"), calls.array(record, 10, 6, "C")
+        u, delta, A = calls.given(record, 0, 4, "C"), calls.given(record, 1, 5, "C"), calls.given(record, 2, 4, "C")
+        B, C = calls.given(record, 3, 4, "A"), calls.given(record, 4, 4, "A")
+        D, bias = calls.given(record, 5, 3, "C"), calls.given(record, 6, 3, "C")
+        rows, weights = calls.given(record, 7, 4, "A"), calls.given(record, 8, 4, "C")
+        y, kept = calls.given(record, 9, 4, "C"), calls.given(record, 10, 6, "C")
         directions, _, blocks, _ = A.shape
         length = u.shape[1]
         rates, h = _room(states, block), _room(states, block)
@@ -139,13 +139,13 @@ def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Any:
     @_kernel
     def backward(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         tasks, width = calls.tasks(record), calls.width(record)
-        u, delta, A = calls.array(record, 0, 4, "C"), calls.array(record, 1, 5, "C"), calls.array(record, 2, 4, "C")
-        B, C = calls.array(record, 3, 4, "A"), calls.array(record, 4, 4, "A")
-        D, bias = calls.array(record, 5, 3, "C"), calls.array(record, 6, 3, "C")
-        kept, dy = calls.array(record, 7, 6, "C"), calls.array(record, 8, 4, "C")
-        du, ddelta = calls.array(record, 9, 4, "C"), calls.array(record, 10, 5, "C")
-        dA, dB, dC = calls.array(record, 11, 5, "C"), calls.array(record, 12, 5, "C"), calls.array(record, 13, 5, "C")
-        dD, dbias = calls.array(record, 14, 4, "C"), calls.array(record, 15, 4, "C")
+        u, delta, A = calls.given(record, 0, 4, "C"), calls.given(record, 1, 5, "C"), calls.given(record, 2, 4, "C")
+        B, C = calls.given(record, 3, 4, "A"), calls.given(record, 4, 4, "A")
+        D, bias = calls.given(record, 5, 3, "C"), calls.given(record, 6, 3, "C")
+        kept, dy = calls.given(record, 7, 6, "C"), calls.given(record, 8, 4, "C")
+        du, ddelta = calls.given(record, 9, 4, "C"), calls.given(record, 10, 5, "C")
+        dA, dB, dC = calls.given(record, 11, 5, "C"), calls.given(record, 12, 5, "C"), calls.given(record, 13, 5, "C")
+        dD, dbias = calls.given(record, 14, 4, "C"), calls.given(record, 15, 4, "C")
         directions, _, blocks, _ = A.shape
         length, chunks = u.shape[1], kept.shape[3]
         rates, h = _room(states, block), _room(states, block)

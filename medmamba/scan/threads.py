@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medmamba.scan.calls import all_done, record_of
+from medmamba.scan.calls import address_of, all_done, record_of
 
 
 def share_out(kernel: Any, tasks: int, width: int, *arrays: Tensor) -> None:
@@ -29,7 +29,7 @@ def share_out(kernel: Any, tasks: int, width: int, *arrays: Tensor) -> None:
     if not tasks:
         return
     record = record_of(tasks, width, arrays)
-    place, threads = record.ctypes.data, min(torch.get_num_threads(), tasks)
+    place, threads = address_of(record), min(torch.get_num_threads(), tasks)
     if threads == 1:
         kernel.ctypes(place)
     elif openmp := _openmp():

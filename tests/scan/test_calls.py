@@ -10,8 +10,8 @@ from medmamba.scan import calls
 @numba.cfunc(calls.SIGNATURE)
 def copy(record):
     """A kernel: copies an array of any strides, and writes down what it was told of the call."""
-    source, target = calls.array(record, 0, 3, "A"), calls.array(record, 1, 3, "C")
-    facts, nothing = calls.array(record, 2, 1, "C"), calls.array(record, 3, 6, "C")
+    source, target = calls.given(record, 0, 3, "A"), calls.given(record, 1, 3, "C")
+    facts, nothing = calls.given(record, 2, 1, "C"), calls.given(record, 3, 6, "C")
     target[:] = source
     facts[0], facts[1], facts[2] = calls.tasks(record), calls.width(record), nothing.size
     facts[3], facts[4], facts[5] = calls.begin(record), calls.begin(record), calls.finish(record)
@@ -30,7 +30,7 @@ def test_arrays_and_numbers_arrive(source):
     target, facts = torch.zeros(2, 3, 4), torch.zeros(6)
     record = calls.record_of(2, 7, (source, target, facts, torch.empty(0, 1, 1, 1, 1, 1)))
     assert not calls.all_done(record)
-    copy.ctypes(record.ctypes.data)
+    copy.ctypes(calls.address_of(record))
     assert torch.equal(target, source)
     assert facts.tolist() == [2, 7, 0, 0, 1, 0]
     record[calls.DONE] += 1

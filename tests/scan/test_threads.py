@@ -14,7 +14,7 @@ from medmamba.scan.threads import share_out
 @numba.cfunc(calls.SIGNATURE)
 def add_width(record):
     """A kernel: adds the width to the number of each of its tasks."""
-    numbers = calls.array(record, 0, 1, "C")
+    numbers = calls.given(record, 0, 1, "C")
     task = calls.begin(record)
     while task < calls.tasks(record):
         numbers[task] += calls.width(record)
