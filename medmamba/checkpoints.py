@@ -1,7 +1,7 @@
 """Checkpoints: a folder with the weights, a card that says what they are, and a golden example that proves they load.
 
     <name>/card.json             everything about the network that is not a tensor; the page's Model Facts are made from
-    it <name>/weights.safetensors   the network (matrices in float16), and the statistics behind the novelty score
+    it <name>/weights.safetensors   the network (matrices in float16 but A), and the statistics behind the novelty score
     <name>/golden.safetensors    one input and the logits it must give
 
 Nothing here unpickles anything; the authors' ``.pth`` files come in through ``official``, and ``registry`` has both.
@@ -179,13 +179,21 @@ def load(folder: Path, backend: str = "auto") -> Checkpoint:
     return Checkpoint(card, model, novelty)
 
 
+def as_stored(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A network's tensors as ``save`` writes them: matrices in float16.
+
+    ``A_log`` stays as it is, since rounded decays are no powers of one another any more (``SS2D.tie_decays``).
+    """
+    return {k: v.half() if v.ndim > 1 and not k.endswith(".A_log") else v for k, v in state.items()}
+
+
 def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], golden_input: Tensor) -> Card:
     """Write a checkpoint folder from a trained network; returns the card with the hash of the weights filled in.
 
     The golden logits are those of the weights as stored. golden_input: (batch, 3, size, size), normalised.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    stored = {k: v.half() if v.ndim > 1 else v for k, v in model.state_dict().items()}
+    stored = as_stored(model.state_dict())
     stored |= {NOVELTY_PREFIX + k: v for k, v in novelty.items()}
     save_file({k: v.contiguous().cpu() for k, v in stored.items()}, folder / WEIGHTS)
     card = replace(card, sha256=hash_of(folder / WEIGHTS))

@@ -26,8 +26,8 @@ PREPACKS = _has_operators()
 class Convolution:
     """A convolution of stride 1 that keeps the grid's size, with an activation, for inference in float32.
 
-    A linear map of the channels is one whose kernel is 1 x 1. Calls with grids of one size after another are fast;
-    with another size than the last call's, the weight is laid out anew.
+    A linear map of the channels is one whose kernel is 1 x 1. The weight is laid out twice, for a picture alone and for
+    several; with a grid of another size than the last call's, it is laid out anew.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, activation: Activation = "none") -> None:
@@ -37,7 +37,7 @@ class Convolution:
         self.bias = None if bias is None else bias.detach()
         self.activation = activation
         self.padding = weight.shape[-1] // 2
-        self._packed: tuple[tuple[int, ...], Tensor] | None = None
+        self._packed: dict[bool, tuple[tuple[int, ...], Tensor]] = {}
 
     def __call__(self, grid: Tensor) -> Tensor:
         """(batch, H, W, in), dense -> (batch, H, W, out), dense."""
@@ -46,11 +46,13 @@ class Convolution:
         if not PREPACKS:
             return self._publicly(x, groups).permute(0, 2, 3, 1)
         settings = [self.padding] * 2, [1, 1], [1, 1], groups
-        packed = self._packed
+        alone = len(x) == 1
+        packed = self._packed.get(alone)
         if packed is None or packed[0] != x.shape[2:]:
-            # The best order depends on the size of the grid, not on the batch. A wrong one made it 60 times slower.
+            # The best order depends on the size of the grid: a wrong one made it 60 times slower. On two threads that
+            # for one picture costs several half as much again, and that for several doubles the time of one.
             laid_out = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *settings, list(x.shape))
-            self._packed = packed = x.shape[2:], laid_out
+            self._packed[alone] = packed = x.shape[2:], laid_out
         y = torch.ops.mkldnn._convolution_pointwise(x, packed[1], self.bias, *settings, self.activation, [], "")
         return y.permute(0, 2, 3, 1)
 

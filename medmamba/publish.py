@@ -171,7 +171,7 @@ def golden_input(transform: Transform, seed: int = 0) -> Tensor:
 def _stored_precision(best: dict[str, Any], layout: OutputLayout) -> Network:
     """The trained network with its matrices rounded as ``checkpoints.save`` stores them."""
     model = build(config_of(best["config"]["variant"], layout.num_outputs))
-    checkpoints.load_strictly(model, {k: v.half().float() if v.ndim > 1 else v for k, v in best["model"].items()})
+    checkpoints.load_strictly(model, checkpoints.as_stored(best["model"]))
     return model.eval().requires_grad_(False)
 
 

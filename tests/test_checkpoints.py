@@ -43,7 +43,8 @@ def test_what_is_saved_is_loaded(tmp_path, tiny_model, generalist):
     assert not any(p.requires_grad for p in loaded.model.parameters())
     assert set(loaded.novelty) == {"centres"}
     for name, tensor in model.state_dict().items():
-        stored = tensor.half().float() if tensor.ndim > 1 else tensor  # matrices are halved on disk
+        halved = tensor.ndim > 1 and not name.endswith(".A_log")
+        stored = tensor.half().float() if halved else tensor
         assert torch.equal(loaded.model.state_dict()[name], stored), name
     torch.testing.assert_close(loaded.model(golden), model(golden), atol=0.02, rtol=0.01)
 

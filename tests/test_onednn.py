@@ -25,8 +25,9 @@ def test_it_is_the_convolution_and_its_activation(shape, groups, activation):
     weight, bias = torch.randn(shape), torch.randn(shape[0])
     with torch.inference_mode():
         convolution = Convolution(weight, bias, activation)
-        for size in ((7, 5), (14, 14), (7, 5)):  # back and forth, as one network meets pictures of several sizes
-            grid = torch.randn(2, *size, 16)
+        # Back and forth, as one network meets pictures of several sizes, alone and together.
+        for size in ((2, 7, 5), (1, 7, 5), (1, 14, 14), (3, 7, 5), (2, 14, 14), (1, 7, 5)):
+            grid = torch.randn(*size, 16)
             kernel = weight if weight.ndim == 4 else weight[:, :, None, None]
             expected = F.conv2d(
                 grid.permute(0, 3, 1, 2).double(),
