@@ -1,7 +1,7 @@
 """Checkpoints: a folder with the weights, a card that says what they are, and a golden example that proves they load.
 
-    <name>/card.json             everything about the network that is not a tensor; the page's Model Facts are made from
-    it <name>/weights.safetensors   the network (matrices in float16 but A), and the statistics behind the novelty score
+    <name>/card.json             everything about the network that is not a tensor; the page's Model Facts come from it
+    <name>/weights.safetensors   the network (matrices in float16 but A), and the statistics behind the novelty score
     <name>/golden.safetensors    one input and the logits it must give
 
 Nothing here unpickles anything; the authors' ``.pth`` files come in through ``official``, and ``registry`` has both.

@@ -17,7 +17,7 @@ from medmamba.errors import CheckpointError
 from medmamba.network import Network
 from medmamba.optimisers import Muon
 
-FIXED = ("variant", "size", "optimiser")  # settings that a run keeps; its other ones may change on the way
+FIXED = ("variant", "size", "optimiser", "decays")  # settings that a run keeps; its other ones may change on the way
 
 
 class RunFolder:

@@ -45,7 +45,7 @@ class SS2D(nn.Module):
         nn.init.uniform_(self.dt_proj_weight, -(self.dt_rank**-0.5), self.dt_rank**-0.5)
         step = torch.exp(torch.empty_like(self.dt_proj_bias).uniform_(math.log(1e-3), math.log(1e-1))).clamp(min=1e-4)
         self.dt_proj_bias.copy_(step + torch.log(-torch.expm1(-step)))  # the inverse of softplus
-        self.A_log.copy_(torch.arange(1, self.d_state + 1).log().expand_as(self.A_log))
+        self.A_log.copy_(self._ladder().expand_as(self.A_log))
         self.D.fill_(1)
 
     @torch.no_grad()
@@ -55,9 +55,13 @@ class SS2D(nn.Module):
         ``a`` of a direction and channel is the geometric mean of what its states have learnt. All of a step's decays
         are then powers of one exponential, which is what the scan on a CPU spends most of its time on.
         """
-        ladder = torch.arange(1, self.d_state + 1, device=self.A_log.device).log()
+        ladder = self._ladder()
         self.A_log.copy_(ladder + (self.A_log - ladder).mean(-1, keepdim=True))
         self.A_log.requires_grad_(False)
+
+    def _ladder(self) -> Tensor:
+        """log (1..N)."""
+        return torch.arange(1, self.d_state + 1, device=self.A_log.device).log()
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, H, W, d_model) -> the same shape."""

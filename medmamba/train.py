@@ -131,8 +131,9 @@ def train(config: TrainConfig) -> Path:
 
 
 def _train(config: TrainConfig, team: Team) -> None:
-    if config.priors not in PRIORS:
-        raise RequestError(f"There is no setting {config.priors!r} of --priors; there are: {', '.join(PRIORS)}.")
+    for flag, chosen, allowed in (("--priors", config.priors, PRIORS), ("--decays", config.decays, DECAYS)):
+        if chosen not in allowed:
+            raise RequestError(f"There is no setting {chosen!r} of {flag}; there are: {', '.join(allowed)}.")
     torch.manual_seed(config.seed)
     tasks = read_tasks(config.tasks)
     layout = layout_of(tasks)
@@ -148,7 +149,9 @@ def _train(config: TrainConfig, team: Team) -> None:
         weights, earlier = starting_point(config.start_from, layout)
         checkpoints.load_strictly(model, weights)
     set_norms(model, config)
-    set_decays(model, config)
+    for module in model.modules():
+        if config.decays == "tied" and isinstance(module, SS2D):
+            module.tie_decays()
     averaged = AveragedModel(model, multi_avg_fn=_moving_average(config.average), use_buffers=True)
     average = cast(Network, averaged.module)
     optimiser = optimisers.optimiser(config.optimiser, model, config.learning_rate, config.weight_decay)
@@ -272,19 +275,6 @@ def set_norms(model: nn.Module, config: TrainConfig) -> None:
     for module in model.modules():
         if config.norms == "frozen" and isinstance(module, nn.BatchNorm2d):
             module.eval()
-
-
-def set_decays(model: nn.Module, config: TrainConfig) -> None:
-    """Tie the decays of all scans if they are to be (``SS2D.tie_decays``).
-
-    Raises:
-        RequestError: there is no such setting.
-    """
-    if config.decays not in DECAYS:
-        raise RequestError(f"There is no setting {config.decays!r} of --decays; there are: {', '.join(DECAYS)}.")
-    for module in model.modules():
-        if config.decays == "tied" and isinstance(module, SS2D):
-            module.tie_decays()
 
 
 @torch.inference_mode()

@@ -297,6 +297,7 @@ def test_a_kill_between_a_row_and_the_save_leaves_one_row(run, monkeypatch):
         ({"variant": "resnet18"}, "a run with --variant tiny"),
         ({"optimiser": "adam"}, "a run with --optimiser adamw"),
         ({"size": 40}, r"a run with --size 32\. Go on with these, or name another folder"),
+        ({"decays": "tied"}, r"a run with --decays free\. Go on with these"),
         ({"tasks": "swapped.json"}, "a run with other tasks or classes"),
     ],
 )

@@ -52,6 +52,20 @@ def _room(rows: int, columns: int) -> np.ndarray:
     return room[first : first + rows * columns].reshape(rows, columns)
 
 
+@numba.njit(nogil=True)
+def _inputs(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """What both kernels read first, in the order of ``forward_kernel``: u, delta, A, B, C, D, bias."""
+    return (
+        calls.given(record, 0, 4, "C"),
+        calls.given(record, 1, 5, "C"),
+        calls.given(record, 2, 4, "C"),
+        calls.given(record, 3, 4, "A"),
+        calls.given(record, 4, 4, "A"),
+        calls.given(record, 5, 3, "C"),
+        calls.given(record, 6, 3, "C"),
+    )
+
+
 def _lanes(block: int) -> int:
     return next(lanes for lanes in (16, 8, 4, 2, 1) if block % lanes == 0)
 
@@ -89,9 +103,7 @@ def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: in
     @_kernel
     def forward(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         tasks, width = calls.tasks(record), calls.width(record)
-        u, delta, A = calls.given(record, 0, 4, "C"), calls.given(record, 1, 5, "C"), calls.given(record, 2, 4, "C")
-        B, C = calls.given(record, 3, 4, "A"), calls.given(record, 4, 4, "A")
-        D, bias = calls.given(record, 5, 3, "C"), calls.given(record, 6, 3, "C")
+        u, delta, A, B, C, D, bias = _inputs(record)
         rows, weights = calls.given(record, 7, 4, "A"), calls.given(record, 8, 4, "C")
         y, kept = calls.given(record, 9, 4, "C"), calls.given(record, 10, 6, "C")
         directions, _, blocks, _ = A.shape
@@ -139,9 +151,7 @@ def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Any:
     @_kernel
     def backward(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         tasks, width = calls.tasks(record), calls.width(record)
-        u, delta, A = calls.given(record, 0, 4, "C"), calls.given(record, 1, 5, "C"), calls.given(record, 2, 4, "C")
-        B, C = calls.given(record, 3, 4, "A"), calls.given(record, 4, 4, "A")
-        D, bias = calls.given(record, 5, 3, "C"), calls.given(record, 6, 3, "C")
+        u, delta, A, B, C, D, bias = _inputs(record)
         kept, dy = calls.given(record, 7, 6, "C"), calls.given(record, 8, 4, "C")
         du, ddelta = calls.given(record, 9, 4, "C"), calls.given(record, 10, 5, "C")
         dA, dB, dC = calls.given(record, 11, 5, "C"), calls.given(record, 12, 5, "C"), calls.given(record, 13, 5, "C")
