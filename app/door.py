@@ -13,11 +13,10 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from app.classroom.throttle import Throttle
-from app.gate import App, Message, Receive, Scope, Send
+from app.gate import PROBES, App, Message, Receive, Scope, Send
 from app.texts import texts_for
 
 TRIES, SECONDS = 10, 300.0  # wrong passwords from one address, and in what time as many more may follow
-STATES = ("/healthz", "/readyz")
 FORM = re.compile(
     r"/|/config|/login/?|/logout|/favicon\.ico|/robots\.txt|/theme\.css|/(?:assets|svelte|static|viewer)/.*"
 )
@@ -49,7 +48,7 @@ class Door:
         path = scope["path"].removeprefix(root) or "/"
         if self.has_form and path.rstrip("/") == "/login" and scope["method"] == "POST":
             await self._log_in(scope, receive, send, headers)
-        elif path in STATES or (self.has_form and _belongs_to_form(path)) or self.who(headers) is not None:
+        elif path in PROBES or (self.has_form and _belongs_to_form(path)) or self.who(headers) is not None:
             await self.app(scope, receive, send)
         elif self.has_form and "text/html" in headers.get("accept", "") and scope["method"] == "GET":
             await RedirectResponse(f"{root}/", 303)(scope, receive, send)

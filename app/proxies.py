@@ -5,6 +5,8 @@ settings name, and taken out of everybody else's requests, so that no layer belo
 whether the proxy has left it on or not.
 """
 
+from ipaddress import ip_address
+
 from starlette.datastructures import Headers
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -38,6 +40,10 @@ class Proxies:
             if host:
                 scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"host"]
                 scope["headers"].append((b"host", host.encode()))
+            if self.told.trusted_hosts.always_trust:
+                chain = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
+                scope["headers"] = [(name, value) for name, value in scope["headers"] if name != FORWARDED[0]]
+                scope["headers"].append((FORWARDED[0], _visitor(chain).encode()))
             await self.told(scope, receive, send)  # type: ignore[arg-type]
         else:
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in self.private]
@@ -55,3 +61,19 @@ class Proxies:
                 path = self.root_path + path
             scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": self.root_path}
         await self.app(scope, receive, send)
+
+
+def _visitor(chain: str) -> str:
+    """The last address that is not of a private network, where any proxy is believed: uvicorn would take the first.
+
+    Proxies append whom they see; what stands before that the visitor may have written, to look like many.
+    """
+    addresses = [entry.strip() for entry in chain.split(",")]
+    return next((entry for entry in reversed(addresses) if not _is_private(entry)), addresses[0])
+
+
+def _is_private(address: str) -> bool:
+    try:
+        return ip_address(address).is_private
+    except ValueError:  # with a port, or no address
+        return False

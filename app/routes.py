@@ -1,5 +1,6 @@
 """Routes beside Gradio's: files into memory, samples out of it, the page's texts and scripts."""
 
+import asyncio
 import errno
 import io
 import traceback
@@ -22,6 +23,7 @@ from medmamba.errors import MedMambaError
 
 VIEWER = Path(__file__).parent / "viewer"
 PRIVATE = {"Cache-Control": "no-store"}
+DECODED_AT_ONCE = 4  # frames: each takes memory beside its picture, and a thread that other requests wait for, too
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_FULL = "The server's disk is full. Try again later, and tell whoever runs this page."
 Language = Annotated[str, Header(alias="Accept-Language")]
@@ -31,6 +33,7 @@ def add_routes(
     server: FastAPI, service: Service, gallery: Gallery, upload_bytes: int, answers: Callable[[], bool]
 ) -> None:
     """Puts the routes on the server; Gradio is mounted behind them. ``answers`` says whether its queue still runs."""
+    decoding = asyncio.Semaphore(DECODED_AT_ONCE)
 
     @server.post("/pictures")
     async def hold(request: Request, later: bool = False, language: Language = "en") -> Response:
@@ -57,7 +60,8 @@ def add_routes(
     async def samples(token: str, frame: int, language: Language = "en") -> Response:
         """The samples of a frame, compressed."""
         try:
-            body = await run_in_threadpool(lambda: frames.frame_of(service.picture(token, frame)).compressed())
+            async with decoding:
+                body = await run_in_threadpool(lambda: frames.frame_of(service.picture(token, frame)).compressed())
         except MedMambaError as error:
             return _sentence(str(error), 404, language)
         headers = PRIVATE | {"Content-Encoding": "deflate"}
@@ -126,13 +130,13 @@ def add_routes(
         return texts_for(language).all()
 
     @server.get("/healthz")
-    def alive() -> Response:
+    async def alive() -> Response:  # needs no thread, as all may be taken when a supervisor asks
         """503 once questions are no longer taken: only a new start helps then."""
         is_alive = answers()
         return JSONResponse({"status": "ok" if is_alive else "stopped"}, 200 if is_alive else 503, PRIVATE)
 
     @server.get("/readyz")
-    def ready() -> Response:
+    async def ready() -> Response:
         """503 until reader and network have run once: a balancer should send nobody here yet."""
         is_ready = service.is_warm
         return JSONResponse({"status": "ready" if is_ready else "starting"}, 200 if is_ready else 503, PRIVATE)

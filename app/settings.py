@@ -154,6 +154,14 @@ class Settings(BaseSettings):
         """Words between spaces in a variable, a list in the file."""
         return tuple(value.split()) if isinstance(value, str) else value
 
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """In small letters, as browsers' are compared."""
+        if any(mark in entry for entry in value for mark in "/:*"):
+            raise ValueError("a host is a name alone, without scheme, port or wildcard, as page.example")
+        return tuple(entry.lower() for entry in value)
+
     @field_validator("proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -29,19 +29,29 @@ from medmamba.images import MedicalImage
 
 GONE = "This quiz is no longer held in memory. Start it again."
 OPINIONS_KEPT = 2000
+ASKED_AHEAD = 32  # cases of all quizzes that may wait for the network before anybody has answered them
+QUIZ_BYTES = 2**12  # of memory, without pictures
 
 
 @dataclass
 class _Held:
+    """A quiz under way. brought: bytes of the deck, if it is the visitor's own. shown: position and picture on show."""
+
     quiz: Quiz
-    size: int
+    brought: int
     touched: float
     shown: tuple[int, MedicalImage] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def size(self) -> int:
+        """Bytes of memory, near enough."""
+        shown = self.shown
+        return QUIZ_BYTES + self.brought + (shown[1].pixels.nbytes if shown else 0)
+
 
 class Tutor:
-    """Safe for threads. Quizzes are bounded in bytes (of decks that visitors brought) and in time."""
+    """Safe for threads. Quizzes are bounded in time and in bytes: of decks that visitors brought, of pictures shown."""
 
     def __init__(
         self, service: Service, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.monotonic
@@ -60,9 +70,9 @@ class Tutor:
     def start(self, deck: Deck, is_own: bool) -> str:
         """Begin a quiz; returns its token. is_own: the deck is the visitor's, so its bytes are held for him alone."""
         token = secrets.token_urlsafe(16)
-        size = sum(len(case.picture) for case in deck.cases) if is_own else 0
+        brought = sum(len(case.picture) for case in deck.cases) if is_own else 0
         with self._lock:
-            self._held[token] = _Held(Quiz.shuffled(deck), size, self._clock())
+            self._held[token] = _Held(Quiz.shuffled(deck), brought, self._clock())
             self._make_room()
         return token
 
@@ -93,12 +103,17 @@ class Tutor:
         with held.lock:
             if held.shown is None or held.shown[0] != position:
                 held.shown = (position, neutral(held.quiz.case(position)))
+                with self._lock:
+                    self._make_room()
             return held.shown[1]
 
     def prepare(self, token: str, position: int) -> None:
-        """Ask the network about a case and the next, without waiting."""
+        """Ask the network about a case and the next, without waiting; not where it is behind already."""
         quiz = self._get(token).quiz
-        self._ask(quiz.deck, [quiz.case(place) for place in range(position, min(position + 2, len(quiz.order)))])
+        with self._lock:
+            behind = sum(not asked.done() for asked in self._opinions.values())
+        if behind < ASKED_AHEAD:
+            self._ask(quiz.deck, [quiz.case(place) for place in range(position, min(position + 2, len(quiz.order)))])
 
     def opinion(self, token: str, position: int) -> Opinion:
         """The network's answer to an answered case; waits for it.

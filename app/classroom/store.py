@@ -313,16 +313,21 @@ class RoomStore:
         """Delete a room with its pictures, students and answers."""
         with self._write() as db:
             db.execute(delete(rooms).where(rooms.c.id == room.id))
+        self._empty_log()
 
     def sweep(self, now: float) -> int:
-        """Delete the rooms that have expired; returns how many."""
+        """Delete the rooms that have expired, and what the log still holds of anything deleted; returns how many."""
         over = select(rooms.c.id).where(rooms.c.expires <= now).with_for_update(skip_locked=True)
         with self._write() as db:  # another server may be sweeping the same rooms
             gone = db.execute(delete(rooms).where(rooms.c.id.in_(list(db.scalars(over))))).rowcount
-        if gone and self._engine.dialect.name == "sqlite":
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-                db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")  # no deleted picture stays in the log
+        self._empty_log()
         return gone
+
+    def _empty_log(self) -> None:
+        """SQLite overwrites in its file what is deleted, but its log keeps earlier pages until it is emptied."""
+        if self._engine.dialect.name == "sqlite":
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+                db.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def cases(self, room: Room) -> list[Case]:
         """The cases of a room, in their order, without their pictures."""

@@ -130,20 +130,26 @@ class MedicalImage:
         """
         if self.is_colour:
             raise ImageError("A colour picture has no grey values to window.")
-        values = self.pixels
-        if values.dtype.kind in "iu":
-            low, high = int(values.min()), int(values.max())
-            if high - low <= 65535:
-                return (values.astype(np.int64) - low).astype(np.uint16), 1.0, float(low)
-        darkest, brightest = span(values)
-        slope = (brightest - darkest) / 65535 or 1.0
-        with np.errstate(all="ignore"):
-            scaled = np.nan_to_num((values.astype(np.float64) - darkest) / slope, nan=0.0, posinf=0.0, neginf=0.0)
-        return np.clip(np.rint(scaled), 0, 65535).astype(np.uint16), slope, darkest
+        slope, intercept = self._scale()
+        samples = np.empty(self.pixels.shape, np.uint16)
+        flat, out = self.pixels.reshape(-1), samples.reshape(-1)
+        for start in range(0, flat.size, CHUNK):
+            with np.errstate(all="ignore"):
+                steps = (flat[start : start + CHUNK].astype(np.float64) - intercept) / slope
+            steps = np.nan_to_num(steps, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+            out[start : start + CHUNK] = np.clip(np.rint(steps), 0, 65535)
+        return samples, slope, intercept
+
+    def _scale(self) -> tuple[float, float]:
+        """(slope, intercept) of ``samples``."""
+        darkest, brightest = span(self.pixels)
+        if self.pixels.dtype.kind in "iu" and brightest - darkest <= 65535:
+            return 1.0, darkest
+        return (brightest - darkest) / 65535 or 1.0, darkest
 
     def table(self, window: tuple[float, float] | Window | None = None) -> np.ndarray:
         """(65536,) uint8: what ``display(window)`` draws for each value of ``samples``, inversion included."""
-        _, slope, intercept = self.samples()
+        slope, intercept = self._scale()
         return self._renderer(window, slope / 2)(np.arange(65536) * slope + intercept)
 
     def _renderer(

@@ -1,7 +1,9 @@
 """A full server, asked over real connections."""
 
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ import pytest
 
 from app import gate
 from app.engine import FULL
+from app.routes import DECODED_AT_ONCE
 from app.service import Question
 
 PATHS = ("pictures", "archives", "examples/0", "gradio_api/upload")
@@ -69,6 +72,26 @@ def test_everything_else_goes_on(full, png):
     assert httpx.get(full.address).status_code == 200
     assert httpx.get(f"{full.address}pictures/{held}/0").status_code == 200
     assert httpx.post(f"{full.address}gradio_api/cancel", json={}).status_code == 422
+
+
+def test_few_frames_are_decoded_at_once(running, png, monkeypatch):
+    token, lock, now, most = running.service.hold(png()), threading.Lock(), [0], [0]
+    decoded = running.service.picture
+
+    def slowly(*asked):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.1)
+        with lock:
+            now[0] -= 1
+        return decoded(*asked)
+
+    monkeypatch.setattr(running.service, "picture", slowly)
+    with ThreadPoolExecutor(20) as threads, httpx.Client(base_url=running.address) as client:
+        asked = [threads.submit(client.get, f"pictures/{token}/0") for _ in range(20)]
+        assert [answer.result().status_code for answer in asked] == [200] * 20
+    assert most[0] == DECODED_AT_ONCE
 
 
 def test_a_place_is_free_once_the_picture_is_answered(full, png):

@@ -268,13 +268,33 @@ def test_an_expired_room_is_deleted_with_everything_in_it(store):
     assert len(store.cases(kept)) == 1
 
 
+def on_disk(path):
+    """All bytes of the database and its log. While it is open: closing would empty the log by itself."""
+    return b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+
 @in_a_file
-def test_a_deleted_picture_is_overwritten(store, path):
-    store.open_room(new_room(), NOW, 1)
-    store.sweep(NOW + 3600)
-    store.close()
-    left = b"".join(file.read_bytes() for file in path.parent.iterdir())
-    assert b"png1" not in left  # overwritten, not only unlinked
+@pytest.mark.parametrize("end", ["expires", "is deleted"])
+def test_a_deleted_room_is_overwritten(store, path, end):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    store.join(room.code, "Nickname", NOW)
+    assert b"png1" in on_disk(path)
+    if end == "expires":
+        store.sweep(NOW + 3600)
+    else:
+        store.delete_room(room)
+    assert b"png1" not in on_disk(path)  # overwritten, not only unlinked
+    assert b"Nickname" not in on_disk(path)
+
+
+@in_a_file
+def test_a_nickname_is_overwritten_by_the_next_sweep(store, path):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    leaving, dropped = (store.join(room.code, name, NOW)[0] for name in ("Nickname1", "Nickname2"))
+    store.leave(room, leaving)
+    store.drop_name(room, dropped.number)
+    store.sweep(NOW)
+    assert b"Nickname" not in on_disk(path)
 
 
 def test_what_the_network_has_not_seen_is_known_after_a_restart(store, url):

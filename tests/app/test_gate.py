@@ -114,9 +114,11 @@ def test_all_bodies_together_are_capped(client):
 
 
 def test_what_is_not_offered_is_not_there_and_other_hosts_are_not_served():
-    inner = Starlette(routes=[Route("/", page), Route("/monitoring", page), Route("/gradio_api/vibe", page)])
+    paths = ("/", "/monitoring", "/gradio_api/vibe", "/healthz")
+    inner = Starlette(routes=[Route(path, page) for path in paths])
     with TestClient(Gate(inner, max_body=1000, hosts=("own",)), base_url="http://own:7860") as client:
         assert client.get("/").status_code == 200
         assert client.get("/monitoring").status_code == 404
         assert client.get("/gradio_api/vibe").status_code == 404
         assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+        assert client.get("/healthz", headers={"host": "10.0.0.7:7860"}).status_code == 200

@@ -42,6 +42,11 @@ def test_a_file_is_read_and_variables_win(tmp_path, monkeypatch):
     assert (settings.port, settings.queue, settings.hosts) == (8080, 7, ("a.example",))
 
 
+def test_hosts_are_compared_in_small_letters(monkeypatch):
+    monkeypatch.setenv("MEDMAMBA_HOSTS", "Page.Hospital.example")
+    assert "page.hospital.example" in Settings.load().names
+
+
 @pytest.mark.parametrize("port", ["x", "-1", "99999", "1.5"])
 def test_numbers_that_are_none_name_the_variable(port, monkeypatch):
     monkeypatch.setenv("MEDMAMBA_PORT", port)
@@ -55,6 +60,7 @@ def test_numbers_that_are_none_name_the_variable(port, monkeypatch):
         ("prot = 1", "MEDMAMBA_PROT"),
         ("port = ", "not TOML"),
         ('proxies = ["nowhere"]', "MEDMAMBA_PROXIES"),
+        ('hosts = ["page.example:8443"]', "MEDMAMBA_HOSTS.*name alone"),
         ('root_path = "medmamba/"', "MEDMAMBA_ROOT_PATH"),
         ('frame_ancestors = "*; script-src *"', "MEDMAMBA_FRAME_ANCESTORS"),
         ('login_header = "X-User"', "named proxies"),

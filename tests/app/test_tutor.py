@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import threading
 import time
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from app.learn_routes import learn_routes
 from app.quiz import Response
 from app.service import Service
 from app.store import PictureStore
-from app.tutor import Tutor, neutral
+from app.tutor import ASKED_AHEAD, QUIZ_BYTES, Tutor, neutral
 from medmamba.deck import MODALITY, Case, Deck, read_deck, write_deck
 from medmamba.errors import BusyError, RequestError
 
@@ -88,7 +89,7 @@ def test_another_checkpoint_has_an_opinion_of_its_own(tutor, deck, monkeypatch, 
 def test_quizzes_are_bounded_in_bytes_and_time(service, deck):
     now = [0.0]
     size = sum(len(case.picture) for case in deck.cases)
-    tutor = Tutor(service, 2 * size, 10.0, lambda: now[0])
+    tutor = Tutor(service, 2 * size + 4 * QUIZ_BYTES, 10.0, lambda: now[0])
     own = [tutor.start(deck, True) for _ in range(3)]
     with pytest.raises(RequestError, match="no longer held"):
         tutor.picture(own[0], 0)
@@ -96,6 +97,31 @@ def test_quizzes_are_bounded_in_bytes_and_time(service, deck):
     now[0] = 11.0
     with pytest.raises(RequestError, match="no longer held"):
         tutor.picture(own[2], 0)
+
+
+def test_pictures_on_show_count(service, deck):
+    tutor = Tutor(service, 2 * (QUIZ_BYTES + 96 * 80 * 3), 10.0)
+    untouched, first, second = (tutor.start(deck, False) for _ in range(3))
+    for token in (first, second):
+        tutor.picture(token, 0)
+    with pytest.raises(RequestError, match="no longer held"):
+        tutor.picture(untouched, 0)
+    tutor.picture(first, 1)
+
+
+def test_who_only_looks_does_not_keep_the_network_from_others(tutor, png, monkeypatch):
+    asked, go_on = [], threading.Event()
+    monkeypatch.setattr(opinion, "ask", lambda *args: (go_on.wait(20) and asked.append(args)) or HEARD)
+    cases = tuple(Case(png(8, 8, seed=i), "cyst") for i in range(2 * ASKED_AHEAD))
+    token = tutor.start(Deck("Many", "en", "kidney-ct", KIDNEY, cases), False)
+    for position in range(len(cases)):
+        tutor.prepare(token, position)
+    with tutor.quiz(token) as quiz:
+        quiz.answer(0, Response("cyst", "sure"))
+    go_on.set()
+    assert tutor.opinion(token, 0) is HEARD
+    tutor._thread.shutdown()
+    assert len(asked) <= ASKED_AHEAD + 1
 
 
 def test_a_picture_says_nothing_of_its_file():
