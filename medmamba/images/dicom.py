@@ -126,10 +126,13 @@ def _grey(dataset: Dataset, layout: Layout, frame: int, image: MedicalImage) -> 
     full = (float(ends[0]), float(ends[1])) if layout.stored <= 8 and holder is None else span(inside)
     if not offers and layout.stored > 8:
         warnings.append("The file names no window: its darkest value is drawn black and its brightest white.")
+    outer = (float(min(ends[2:])), float(max(ends[2:]))) if padding and outside.any() else None
+    if outer and stored.dtype.kind == "f":
+        pixels, outer = _moved_padding(pixels, outside)
     return image.replace(
         pixels=np.ascontiguousarray(pixels), window=offers[0] if offers else None, windows=offers,
         value_range=(min(full), max(full)), warnings=(*warnings, *gaps(pixels), *notes),
-        padding=(float(min(ends[2:])), float(max(ends[2:]))) if padding and outside.any() else None,
+        padding=outer,
     )  # fmt: skip
 
 
@@ -157,14 +160,25 @@ def _rescale(dataset: Dataset, layout: Layout, frame: int, stored: np.ndarray) -
         return (stored.astype(np.float64) * slope + intercept).astype(np.float32), True
 
 
-def _padding(dataset: Dataset, layout: Layout) -> tuple[int, int] | None:
-    """Lowest and highest stored value that means "outside the picture" (PS3.3 C.7.5.1.1.2), or None."""
-    first = integer(dataset, "PixelPaddingValue")
-    last = integer(dataset, "PixelPaddingRangeLimit")
+def _padding(dataset: Dataset, layout: Layout) -> tuple[float, float] | None:
+    """Lowest and highest stored value that means "outside the picture" (PS3.3 C.7.5.1.1.2, C.7.6.24), or None."""
+    prefix = layout.keyword.removesuffix("PixelData")  # "Float" and "DoubleFloat" have attributes of their own
+    read = number if prefix else integer
+    first, last = (read(dataset, f"{prefix}PixelPadding{end}") for end in ("Value", "RangeLimit"))
     if first is None:
         return None
-    ends = [_as_stored(end, layout) for end in (first, first if last is None else last)]
+    ends = [end if prefix else _as_stored(int(end), layout) for end in (first, first if last is None else last)]
     return min(ends), max(ends)
+
+
+def _moved_padding(pixels: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """Float values (H, W) with the padding put just below the others, and where it is then.
+
+    It is often the lowest number there is, which would leave one step of ``MedicalImage.samples`` to the picture.
+    """
+    low, high = span(pixels[~outside])
+    below = min(np.float32(low - ((high - low) / 65534 or 1.0)), np.nextafter(np.float32(low), np.float32(-np.inf)))
+    return np.where(outside, below, pixels), (float(below), float(below))
 
 
 def _as_stored(number: int, layout: Layout) -> int:

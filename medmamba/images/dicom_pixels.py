@@ -149,12 +149,24 @@ def _decode_native(source: bytes, vr: str, layout: Layout, frame: int) -> np.nda
         RLELossless if layout.encapsulated else ExplicitVRLittleEndian if layout.little_endian else ExplicitVRBigEndian
     )
     try:
+        if layout.allocated == layout.samples == 1 and not layout.encapsulated:
+            return _decode_bits(source, vr, layout, frame)
         array, _ = get_decoder(syntax).as_array(source, index=frame, raw=True, **options)
     except Exception:  # as in dicom._parse
         raise ImageError(DAMAGED) from None
     if array.dtype.kind == "f" or layout.allocated == 1:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     return _take_bits(array, layout.stored, layout.high + 1 - layout.stored, layout.signed)
+
+
+def _decode_bits(source: bytes, vr: str, layout: Layout, frame: int) -> np.ndarray:
+    """One frame of single bits: the next one begins in the byte in which it ends (PS3.5 8.1.1 and annex D)."""
+    octets = np.frombuffer(source, np.uint8)
+    if vr == "OW" and not layout.little_endian:
+        octets = octets.view(">u2").astype("<u2").view(np.uint8)
+    start, count = frame * layout.rows * layout.columns, layout.rows * layout.columns
+    bits = np.unpackbits(octets[start // 8 : (start + count + 7) // 8], bitorder="little")
+    return bits[start % 8 :][:count].reshape(layout.rows, layout.columns)
 
 
 def _take_bits(array: np.ndarray, bits: int, low: int, signed: bool) -> np.ndarray:

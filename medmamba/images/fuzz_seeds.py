@@ -2,7 +2,7 @@
 
 import io
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
@@ -145,6 +145,41 @@ def nifti(volume: np.ndarray, *, affine: np.ndarray | None = None, scaling: tupl
     return bytes(header) + volume.tobytes(order="F")
 
 
+def tiff(
+    *pages: np.ndarray, planar: bool = False, order: Literal["<", ">"] = "<", tags: dict[int, int] | None = None
+) -> bytes:
+    """An uncompressed TIFF of pages (H, W) grey or (H, W, S) of any number type, one strip or one for each sample.
+
+    Args:
+        planar: store one sample after the other, in place of one pixel after the other.
+        order: byte order, "<" or ">".
+        tags: by number, over the defaults on every page.
+    """
+    data = bytearray(struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8))
+    link = 4
+    for page in pages:
+        samples = page.shape[2] if page.ndim == 3 else 1
+        body = (np.moveaxis(page, 2, 0) if planar else page).astype(page.dtype.newbyteorder(order)).tobytes()
+        strips = samples if planar else 1
+        start, length = len(data), len(body) // strips
+        data += body
+        entries = {
+            256: [page.shape[1]], 257: [page.shape[0]], 258: [8 * page.dtype.itemsize], 259: [1],
+            262: [2 if samples > 2 else 1], 273: [start + length * index for index in range(strips)], 277: [samples],
+            278: [page.shape[0]], 279: [length] * strips, 284: [1 + planar], 339: ["uif".index(page.dtype.kind) + 1],
+        } | {tag: [given] for tag, given in (tags or {}).items()}  # fmt: skip
+        directory = struct.pack(f"{order}H", len(entries))
+        for tag, numbers in sorted(entries.items()):
+            place = len(data)
+            if len(numbers) > 1:
+                data += struct.pack(f"{order}{len(numbers)}I", *numbers)
+            directory += struct.pack(f"{order}HHII", tag, 4, len(numbers), place if len(numbers) > 1 else numbers[0])
+        struct.pack_into(f"{order}I", data, link, len(data))
+        link = len(data) + len(directory)
+        data += directory + bytes(4)
+    return bytes(data)
+
+
 def pictures() -> dict[str, bytes]:
     """One small file for every kind and every decoder, by name."""
     ramp = np.add.outer(np.arange(24, dtype=np.int16), np.arange(32, dtype=np.int16)) * 37 - 500
@@ -172,6 +207,10 @@ def pictures() -> dict[str, bytes]:
     files["PNG-rgb-16"] = bytes(imagecodecs.png_encode(colour.astype(np.uint16) * 257))
     files["TIFF-float"] = _saved(Image.fromarray(ramp.astype(np.float32)), "TIFF")
     files["TIFF-rgb-16"] = bytes(imagecodecs.tiff_encode(colour.astype(np.uint16) * 257, photometric="rgb"))
+    files["TIFF-signed-8"] = tiff((ramp // 8).astype(np.int8), tags={274: 6})
+    files["TIFF-double"] = tiff(ramp.astype(np.float64), ramp.astype(np.float64), order=">")
+    files["TIFF-planes-16"] = tiff(colour.astype(np.uint16) * 257, planar=True)
+    files["TIFF-alpha-16"] = tiff(np.dstack([colour, colour[:, :, 0]]).astype(np.uint16) * 257, tags={338: 2})
     files["JPEG-cmyk"] = _saved(picture.convert("CMYK"), "JPEG")
     files["NIfTI"] = nifti(np.stack([ramp] * 3, axis=2), affine=np.diag([1.0, 1.0, 2.0, 1.0]))
     return files

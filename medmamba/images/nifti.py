@@ -20,6 +20,7 @@ from medmamba.images.picture import MedicalImage, Window, gaps, span
 
 DAMAGED = "This NIfTI file is damaged or cut off. Export it again."
 TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
+HEADER = {1: (348, 352), 2: (540, 544)}  # its length, and where voxels start if no offset is written
 # position and format of: dim, datatype, pixdim, vox_offset, slope, intercept, cal_max, cal_min, qform, sform,
 # quaternion b c d, first srow
 FIELDS = {
@@ -70,13 +71,15 @@ def read(data: bytes, frame: int = 0) -> MedicalImage:
         raise ImageError(DAMAGED) from None
     if kind not in TYPES:
         raise ImageError("This NIfTI file stores its values in a way that is not read. Save it with 16-bit integers.")
-    if not 2 <= dims[0] <= 7 or any(not 1 <= size <= 1 << 20 for size in dims[1 : dims[0] + 1]):
+    length, first = HEADER[version]
+    offset = offset or first
+    if offset < length or not 2 <= dims[0] <= 7 or any(not 1 <= size <= 1 << 20 for size in dims[1 : dims[0] + 1]):
         raise ImageError(DAMAGED)
     shape = [*dims[1 : dims[0] + 1], 1, 1][: max(3, dims[0])]
     volume, times = shape[:3], int(np.prod([int(size) for size in shape[3:]], dtype=object))
     dtype = np.dtype(order + TYPES[kind])
     count = int(np.prod([int(size) for size in volume], dtype=object))
-    if not 0 <= offset <= len(data) or count * times * dtype.itemsize > len(data) - int(offset):
+    if not offset <= len(data) or count * times * dtype.itemsize > len(data) - int(offset):
         raise ImageError("The file is shorter than its header says: it was cut off. Copy or export it again.")
     axes, flips, orientation = _layout(pixdim, forms, quaternion, srow)
     slices = volume[axes[2]]

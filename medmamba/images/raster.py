@@ -1,6 +1,6 @@
-"""Ordinary pictures (PNG, JPEG, TIFF, BMP, WebP, GIF) to ``MedicalImage``, by Pillow; 16-bit ones by imagecodecs.
+"""Ordinary pictures (PNG, JPEG, TIFF, BMP, WebP, GIF) to ``MedicalImage``, by Pillow; deeper ones by imagecodecs.
 
-Decisions: 8-bit grey is shown as it is, deeper grey from its darkest to its brightest value. Transparent parts are laid
+Decisions: 8-bit grey is shown as it is, other grey from its darkest to its brightest value. Transparent parts are laid
 on black, the background of a reading room. The orientation that a camera wrote is followed. Each of these is said in a
 warning. Colour profiles are not applied. Resolution tags are no pixel spacing: they tell how to print, not how large.
 """
@@ -11,12 +11,13 @@ import struct
 
 import imagecodecs
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from medmamba.errors import ImageError
 from medmamba.images import codestream
 from medmamba.images.geometry import turn
-from medmamba.images.limits import TOO_LARGE, check_frame, check_size
+from medmamba.images.limits import MAX_FRAMES, TOO_LARGE, check_frame, check_size
 from medmamba.images.picture import MedicalImage, gaps, span
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # its messages quote text chunks and tags
@@ -25,7 +26,14 @@ FORMATS = {"PNG": "PNG", "JPEG": "JPEG", "TIFF": "TIFF", "BMP": "BMP", "WebP": "
 DAMAGED = "This picture is damaged or cut off. Copy or export it again."
 UNUSUAL = "This picture stores its colours in a way that is not read. Save it as an 8-bit or 16-bit PNG."
 ORIENTATION = 0x0112
-TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_SAMPLES = 258, 262, 277
+# TIFF 6.0, its supplement 2 and libtiff: tags, and what imagecodecs is given to decode
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR = 256, 257, 258, 259, 262, 277, 284
+TILE_WIDTH, TILE_HEIGHT, EXTRA, FORMAT, DEPTH = 322, 323, 338, 339, 32997
+STARTS, LENGTHS = (273, 324), (279, 325)
+COMPRESSIONS = frozenset((1, 5, 8, 32773, 32946, 34925, 50000))  # none, LZW, deflate twice, PackBits, LZMA, Zstandard
+TYPES = {(1, 16): "u2", (1, 32): "u4", (2, 8): "i1", (2, 16): "i2", (2, 32): "i4"} | {
+    (3, bits): f"f{bits // 8}" for bits in (16, 32, 64)
+}
 
 
 def read(data: bytes, kind: str, frame: int = 0) -> MedicalImage:
@@ -35,14 +43,8 @@ def read(data: bytes, kind: str, frame: int = 0) -> MedicalImage:
     if kind == "WebP":
         check_size(*_webp_size(data))
     try:
-        with Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as picture:
-            frames = int(getattr(picture, "n_frames", 1))
-            check_frame(frame, frames)
-            check_size(picture.height, picture.width)
-            picture.seek(frame)
-            check_size(picture.height, picture.width)
-            return _read(picture, data, kind, frame, frames)
-    except ImageError:
+        return _read_tiff(data, frame) if kind == "TIFF" else _read(data, kind, frame)
+    except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise ImageError(TOO_LARGE) from None
@@ -50,33 +52,62 @@ def read(data: bytes, kind: str, frame: int = 0) -> MedicalImage:
         raise ImageError(DAMAGED) from None
 
 
-def _read(picture: Image.Image, data: bytes, kind: str, frame: int, frames: int) -> MedicalImage:
-    """One opened page, its size checked."""
-    warnings: list[str] = []
-    if frames > 1:
-        warnings.append(f"Page {frame + 1} of {frames}." if kind == "TIFF" else f"Frame {frame + 1} of {frames}.")
-    tag = picture.getexif().get(ORIENTATION)
-    orientation = tag if isinstance(tag, int) else 1  # written as another type, it says nothing
-    deep = _deep_samples(picture, data, kind, frame)
-    pixels = _load(picture, warnings) if deep is None else _without_alpha(deep, warnings)
+def _read(data: bytes, kind: str, frame: int) -> MedicalImage:
+    """One frame of any kind but TIFF."""
+    with Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as picture:
+        frames = int(getattr(picture, "n_frames", 1))
+        check_frame(frame, frames)
+        check_size(picture.height, picture.width)
+        picture.seek(frame)
+        check_size(picture.height, picture.width)
+        warnings = [f"Frame {frame + 1} of {frames}."] if frames > 1 else []
+        orientation = _orientation(picture.getexif().get(ORIENTATION), warnings)
+        deep = _deep_png(picture, data) if kind == "PNG" else None
+        pixels = _load(picture, warnings) if deep is None else _without_alpha(deep, warnings)
     if kind == "JPEG" and frames == 1:
         _refuse_cut_off(data)
-    if deep is not None or kind != "TIFF":  # Pillow turns a TIFF itself
-        pixels = turn(pixels, orientation)
-    if 2 <= orientation <= 8:
-        warnings.append("Turned upright, as the camera's orientation tag asks.")
-    inverted = kind == "TIFF" and picture.tag_v2.get(TIFF_PHOTOMETRIC) == 0 and pixels.dtype != np.uint8  # type: ignore[attr-defined]
+    return _image(turn(pixels, orientation), kind, frame, frames, warnings)
+
+
+def _read_tiff(data: bytes, frame: int) -> MedicalImage:
+    """One page. It is made the file's first, since Pillow opens no file with a page before it that it does not know."""
+    tags, frames = _tiff_page(data, frame)
+    warnings = [f"Page {frame + 1} of {frames}."] if frames > 1 else []
+    alone = data[:4] + struct.pack("<I" if data[:2] == b"II" else ">I", tags.offset) + data[8:]
+    orientation = _orientation(tags.get(ORIENTATION), warnings)
+    forms = set(_numbers(tags, FORMAT) or (1,))
+    if _number(tags, PHOTOMETRIC, 1) <= 2 and (forms != {1} or max(_numbers(tags, BITS) or (1,)) >= 16):
+        pixels = turn(_deep_tiff(alone, tags, warnings), orientation)
+    else:
+        try:
+            with Image.open(io.BytesIO(alone), formats=["TIFF"]) as picture:  # it turns the picture itself
+                pixels = _load(picture, warnings)
+        except UnidentifiedImageError:
+            raise ImageError(UNUSUAL if _is_whole(data, tags) else DAMAGED) from None
+    inverted = _number(tags, PHOTOMETRIC, 1) == 0 and pixels.dtype != np.uint8
     if inverted:
         warnings.append("Inverted for display, as the file says that its lowest value is white.")
+    return _image(pixels, "TIFF", frame, frames, warnings).replace(inverted=inverted)
+
+
+def _orientation(found: object, warnings: list[str]) -> int:
+    """The tag that a camera wrote, 1 to 8, and a warning if it turns the picture; written as another type, it is 1."""
+    tag = found if isinstance(found, int) and 1 <= found <= 8 else 1
+    if tag > 1:
+        warnings.append("Turned upright, as the camera's orientation tag asks.")
+    return tag
+
+
+def _image(pixels: np.ndarray, kind: str, frame: int, frames: int, warnings: list[str]) -> MedicalImage:
+    """Describes pixels that stand upright."""
     value_range = (0.0, 255.0)
     if pixels.ndim == 2 and pixels.dtype != np.uint8:
         value_range = span(pixels)
-        warnings.append("Deeper than 8 bits and without a window: its darkest value is black, its brightest white.")
+        warnings.append("The file names no window: its darkest value is drawn black and its brightest white.")
         warnings += gaps(pixels)
     height, width = pixels.shape[:2]
     return MedicalImage(
         np.ascontiguousarray(pixels),
-        inverted=inverted,
         value_range=value_range,
         frame=frame,
         frames=frames,
@@ -112,30 +143,105 @@ def _load(picture: Image.Image, warnings: list[str]) -> np.ndarray:
     raise ImageError(UNUSUAL)
 
 
-def _without_alpha(pixels: np.ndarray, warnings: list[str]) -> np.ndarray:
-    """Grey with alpha (H, W, 2) or colour with or without (H, W, 3 or 4), laid on black: (H, W) or (H, W, 3)."""
+def _without_alpha(pixels: np.ndarray, warnings: list[str], laid: bool = False) -> np.ndarray:
+    """Grey with alpha (H, W, 2) or colour with or without (H, W, 3 or 4), laid on black: (H, W) or (H, W, 3).
+
+    laid: the colours were multiplied by their alpha when the file was written, which lays them on black.
+    """
     grey, top = pixels.shape[2] == 2, np.iinfo(pixels.dtype).max
     colours = pixels[:, :, 0] if grey else pixels[:, :, :3]
     alpha = pixels[:, :, -1] if grey else pixels[:, :, 3:]
     if (alpha == top).all():
         return np.ascontiguousarray(colours)
     warnings.append("Transparent parts are drawn on black.")
+    if laid:
+        return np.ascontiguousarray(colours)
     return ((colours * alpha.astype(np.uint32) + np.uint32(top // 2)) // np.uint32(top)).astype(pixels.dtype)
 
 
-def _deep_samples(picture: Image.Image, data: bytes, kind: str, frame: int) -> np.ndarray | None:
+def _deep_png(picture: Image.Image, data: bytes) -> np.ndarray | None:
     """(H, W, 2 to 4) uint16 for 16-bit grey with alpha or colour, which Pillow would cut to 8 bits; else None."""
-    if kind == "PNG" and data[24] == 16 and data[25] in (2, 4, 6):
-        deep = imagecodecs.png_decode(data)
-    elif kind == "TIFF" and set(picture.tag_v2.get(TIFF_BITS, ())) == {16} and picture.tag_v2.get(TIFF_SAMPLES) == 3:  # type: ignore[attr-defined]
-        if picture.tag_v2.get(TIFF_PHOTOMETRIC) != 2:  # type: ignore[attr-defined]
-            raise ImageError(UNUSUAL)
-        deep = imagecodecs.tiff_decode(data, index=frame)
-    else:
+    if data[24] != 16 or data[25] not in (2, 4, 6):
         return None
+    deep = imagecodecs.png_decode(data)
     if deep.dtype != np.uint16 or deep.shape not in ((picture.height, picture.width, n) for n in (2, 3, 4)):
         raise ImageError(UNUSUAL)
     return deep
+
+
+def _tiff_page(data: bytes, frame: int) -> tuple[ImageFileDirectory_v2, int]:
+    """The tags of one page (from 0), its size checked, and how many pages there are."""
+    places: dict[int, None] = {}
+    place = ImageFileDirectory_v2(data[:8]).next
+    while place > 0 and place not in places and len(places) <= MAX_FRAMES:
+        places[place] = None
+        place = _directory(data, place).next
+    if not places:
+        raise ImageError(DAMAGED)
+    check_frame(frame, len(places))
+    tags = _directory(data, list(places)[frame])
+    if tags.next < 0:
+        raise ImageError(DAMAGED)
+    check_size(_number(tags, HEIGHT, 0), _number(tags, WIDTH, 0))
+    check_size(_number(tags, TILE_HEIGHT, 1), _number(tags, TILE_WIDTH, 1))
+    return tags, len(places)
+
+
+def _directory(data: bytes, place: int) -> ImageFileDirectory_v2:
+    """The tags of the page at ``place``. Where they are cut off, Pillow keeps those before, and ``next`` is -1."""
+    source, tags = io.BytesIO(data), ImageFileDirectory_v2(data[:8])
+    source.seek(place)
+    tags.next = -1
+    tags.load(source)
+    return tags
+
+
+def _numbers(tags: ImageFileDirectory_v2, tag: int) -> tuple[int, ...]:
+    """The whole numbers of a tag, none if it is absent. Raises ``ImageError`` if it holds anything else."""
+    found = tags.get(tag, ())
+    numbers = found if isinstance(found, tuple) else (found,)
+    if not all(isinstance(number, int) for number in numbers):
+        raise ImageError(DAMAGED)
+    return numbers
+
+
+def _number(tags: ImageFileDirectory_v2, tag: int, default: int) -> int:
+    """The first whole number of a tag."""
+    return next(iter(_numbers(tags, tag)), default)
+
+
+def _is_whole(data: bytes, tags: ImageFileDirectory_v2) -> bool:
+    """Whether all strips or tiles of a page lie in the file."""
+    starts, lengths = (sum((_numbers(tags, tag) for tag in pair), ()) for pair in (STARTS, LENGTHS))
+    pieces = zip(starts, lengths, strict=False)
+    return len(starts) == len(lengths) > 0 and all(start + length <= len(data) for start, length in pieces)
+
+
+def _deep_tiff(data: bytes, tags: ImageFileDirectory_v2, warnings: list[str]) -> np.ndarray:
+    """The first page's own values, not turned: (H, W) integers or float32, or (H, W, 3) uint16, alpha laid on black.
+
+    For samples that are not unsigned of up to 8 bits, which Pillow cuts to 8 bits, reads with another sign or not at
+    all. The array is made by the tags that were checked, and libtiff refuses to fill one that its own reading of them
+    does not give.
+    """
+    kinds = {(form, bits) for form in _numbers(tags, FORMAT) or (1,) for bits in _numbers(tags, BITS) or (1,)}
+    kind = TYPES.get(kinds.pop()) if len(kinds) == 1 else None
+    colours, samples = 3 if _number(tags, PHOTOMETRIC, 1) == 2 else 1, _number(tags, SAMPLES, 1)
+    known = _number(tags, COMPRESSION, 1) in COMPRESSIONS and _number(tags, DEPTH, 1) == 1
+    if kind is None or not known or samples - colours not in (0, 1) or (samples > 1 and kind != "u2"):
+        raise ImageError(UNUSUAL)
+    height, width = _number(tags, HEIGHT, 0), _number(tags, WIDTH, 0)
+    planar = samples > 1 and _number(tags, PLANAR, 1) == 2
+    deep = np.empty((samples, height, width) if planar else (height, width, samples), kind)
+    imagecodecs.tiff_decode(data, out=deep)
+    deep = np.moveaxis(deep, 0, 2) if planar else deep
+    if samples == 1:
+        with np.errstate(over="ignore"):
+            return deep[:, :, 0].astype(np.float32 if deep.dtype.kind == "f" else deep.dtype, copy=False)
+    extra = _number(tags, EXTRA, 2)
+    if samples == colours or extra not in (1, 2):
+        return deep[:, :, 0] if colours == 1 else deep[:, :, :3]
+    return _without_alpha(deep, warnings, laid=extra == 1)
 
 
 def _refuse_cut_off(data: bytes) -> None:

@@ -123,6 +123,24 @@ def test_one_bit_and_thirty_two_bits() -> None:
     np.testing.assert_array_equal(load(dicom(wide.view(np.uint32), BIG_ENDIAN)).pixels, wide.view(np.uint32))
 
 
+@pytest.mark.parametrize(("syntax", "vr"), [("1.2.840.10008.1.2.1", "OB"), (BIG_ENDIAN, "OW")])
+@pytest.mark.parametrize("shape", [(7, 3, 5), (3, 1, 1), (9, 4, 6), (2, 4, 12), (5, 3, 7)])
+def test_frames_of_single_bits_follow_each_other_without_a_gap(
+    shape: tuple[int, int, int], syntax: str, vr: str
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 2, shape, np.uint8)
+    packed = np.packbits(frames.reshape(-1), bitorder="little").tobytes()
+    packed += b"\0" * (len(packed) % 2)
+    if vr == "OW":
+        packed = np.frombuffer(packed, "<u2").astype(">u2").tobytes()
+    ds = pydicom.dcmread(io.BytesIO(dicom(frames, syntax, BitsAllocated=1, BitsStored=1, HighBit=0, PixelData=packed)))
+    ds["PixelData"].VR = vr
+    buffer = io.BytesIO()
+    ds.save_as(buffer)
+    for index, frame in enumerate(frames):
+        np.testing.assert_array_equal(load(buffer.getvalue(), index).pixels, frame)
+
+
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_float_pixels(kind: type) -> None:
     values = np.array([[-1.5, 0.25], [3e5, 1e-3]], kind)
@@ -245,6 +263,36 @@ def test_without_a_window_padding_does_not_set_the_scale() -> None:
     image = load(dicom(pixels, PixelPaddingValue=-2000))
     assert image.value_range == (float(pixels[1:].min()), float(pixels.max()))
     assert (image.display()[0] == 0).all()
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [(np.float32, "Float"), (np.float64, "DoubleFloat")])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("slope", [1, 2])
+def test_float_padding_does_not_set_the_scale(kind: type, prefix: str, photometric: str, slope: int) -> None:
+    values = np.array([[-3e37, -2e37, 0.0], [0.25, 0.75, 1.0]], kind)
+    padding = {f"{prefix}PixelPaddingValue": values[0, 0], f"{prefix}PixelPaddingRangeLimit": values[0, 1]}
+    header = {"SamplesPerPixel": 1, "PhotometricInterpretation": photometric, "RescaleSlope": slope, **padding}
+    image = load(dicom(values, **header))
+    assert image.value_range == (0.0, slope)
+    shown = [0, 0, 0, 64, 191, 255] if photometric == "MONOCHROME2" else [0, 0, 255, 191, 64, 0]
+    assert image.display()[:, :, 0].reshape(-1).tolist() == shown
+    assert image.pixels.reshape(-1)[2:].tolist() == [0, 0.25 * slope, 0.75 * slope, slope]
+    samples, step, intercept = image.samples()
+    np.testing.assert_allclose(samples * step + intercept, image.pixels, atol=step / 2 + 1e-9)
+    np.testing.assert_allclose(image.table()[samples].reshape(-1).astype(int), shown, atol=1)
+
+
+@pytest.mark.parametrize(("pad", "value"), [(-1.7e308, 1e20), (9.0, 5.0)])
+def test_float_padding_of_any_size_and_a_flat_picture(pad: float, value: float) -> None:
+    image = load(dicom(np.array([[pad, value]]), SamplesPerPixel=1, DoubleFloatPixelPaddingValue=pad))
+    assert image.pixels[0, 1] == np.float32(value)
+    assert image.padding == (image.pixels[0, 0], image.pixels[0, 0])
+    assert image.padding[0] < image.pixels[0, 1]
+    assert not any("not numbers" in warning for warning in image.warnings)
+    nothing = load(dicom(np.full((1, 2), pad), SamplesPerPixel=1, DoubleFloatPixelPaddingValue=pad))
+    assert (nothing.display() == 0).all()
+    assert np.isfinite(nothing.padding or np.nan).all()
+    assert load(dicom(np.array([[1.0, 9.0]]), SamplesPerPixel=1, FloatPixelPaddingValue=9.0)).padding is None
 
 
 def test_monochrome1_is_inverted_once_on_display_alone() -> None:

@@ -84,6 +84,23 @@ def test_both_byte_orders_and_both_versions() -> None:
     np.testing.assert_array_equal(load(bytes(swapped + header[352:])).pixels, load(bytes(header)).pixels)
 
 
+@pytest.mark.parametrize(("version", "first"), [(1, 352), (2, 544)])
+def test_no_offset_means_behind_the_header_and_none_lies_in_it(version: int, first: int) -> None:
+    voxels = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64, 1)
+    data = bytearray(nifti(voxels))
+    at, layout = (108, "<f") if version == 1 else (168, "<q")
+    if version == 2:
+        data[:352] = bytes(544)
+        struct.pack_into("<i8shh8q", data, 0, 540, b"n+2\0\r\n\x1a\n", 2, 8, 3, 64, 64, 1, 1, 1, 1, 1)
+    for offset in (0, first):
+        struct.pack_into(layout, data, at, offset)
+        np.testing.assert_array_equal(load(bytes(data)).pixels, voxels[:, :, 0].T)
+    for offset in (-1, 1, first - 5, first - 100):
+        struct.pack_into(layout, data, at, offset)
+        with pytest.raises(ImageError, match="damaged"):
+            load(bytes(data))
+
+
 def test_nibabel_agrees() -> None:
     nibabel = pytest.importorskip("nibabel")
     volume = nibabel.Nifti1Image.from_bytes(nifti(VOLUME, affine=np.diag([-1.0, 1, 1, 1])))
