@@ -119,22 +119,29 @@ def _model(entry: Card | Exception) -> dict[str, Any]:
 
 @contextmanager
 def _held(service: Service, upload: Any) -> Iterator[str]:
-    """The token of an uploaded file, which leaves the disk before anything else happens to it."""
-    folder = Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
-    file = Path(str(upload.get("path"))).resolve() if isinstance(upload, dict) else folder
-    if not file.is_file() or not file.is_relative_to(folder):
-        raise RequestError("There is no picture in the request. Upload it first.")
-    try:
-        data = file.read_bytes()
-    finally:
-        file.unlink(missing_ok=True)
-        with suppress(OSError):
-            file.parent.rmdir()
-    token = service.hold(data)
+    """The token of an uploaded file, for as long as it is worked on."""
+    token = service.hold(_taken(upload))
     try:
         yield token
     finally:
         service.drop(token)
+
+
+def _taken(upload: Any) -> bytes:
+    """The content of an uploaded file, which leaves the disk before anything else happens to it."""
+    folder = Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
+    try:
+        file = Path(str(upload.get("path"))).resolve() if isinstance(upload, dict) else folder
+        if not file.is_file() or not file.is_relative_to(folder):
+            raise FileNotFoundError
+        try:
+            return file.read_bytes()
+        finally:
+            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                file.parent.rmdir()
+    except (OSError, ValueError):  # ValueError: such a path there cannot be
+        raise RequestError("There is no picture in the request. Upload it first.") from None
 
 
 def _question(token: str, task: Any, frame: Any, checkpoint: Any) -> Question:

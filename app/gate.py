@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app import surface
 from app.engine import FULL
@@ -100,6 +101,8 @@ class Gate:
             await self.app(scope, body, answer)
         except HTTPException as error:
             await answer.refuse(error.status_code, error.detail)
+        except ClientDisconnect:
+            pass  # nobody is left to answer, and it is no fault for the log
         finally:
             body.forget()
 

@@ -67,10 +67,11 @@ class Application:
     """The whole server as one ASGI application.
 
     registry: what Prometheus is shown. page: Gradio's part, for the login's cookies and for ending its open streams.
+    folder: of Gradio's files, to be removed at the end.
     """
 
-    def __init__(self, settings: Settings, service: Service, server: FastAPI, page: Any) -> None:
-        self.service, self.server, self.page = service, server, page
+    def __init__(self, settings: Settings, service: Service, server: FastAPI, page: Any, folder: Path) -> None:
+        self.service, self.server, self.page, self.folder = service, server, page, folder
         inner: App = Admission(NeutralNames(server), service.line)
         if settings.logins is not None:
             inner = Door(inner, by_cookie(lambda: page.tokens, page.cookie_id), has_form=True)
@@ -109,7 +110,7 @@ def build_server(settings: Settings, service: Service) -> Application:
     """
     gallery = Gallery(gather(settings.examples))
     logins = None if settings.logins is None else Logins(settings.logins)
-    folder = private_folder(settings.port)
+    folder = private_folder()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
@@ -166,7 +167,7 @@ def build_server(settings: Settings, service: Service) -> Application:
     inner.add_exception_handler(RequestValidationError, misshapen)
     inner.add_exception_handler(TypeError, misnamed)
     inner.add_exception_handler(OSError, disk_fails)
-    return Application(settings, service, server, inner)
+    return Application(settings, service, server, inner, folder)
 
 
 def build_desk(settings: Settings, service: Service) -> Desk:

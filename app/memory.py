@@ -2,12 +2,17 @@
 
 import asyncio
 import ctypes
+import logging
 import sys
 from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
 
+from app.logs import places
+
 OFTEN = 20.0  # seconds
+
+logger = logging.getLogger("medmamba.faults")
 
 
 def trim() -> None:
@@ -19,8 +24,11 @@ def trim() -> None:
 
 
 async def keep_trimmed(forget: Callable[[], None]) -> None:
-    """Forget what has grown old and trim, again and again; to be cancelled."""
+    """Forget what has grown old and trim, again and again, whatever happens; to be cancelled."""
     while True:
         await asyncio.sleep(OFTEN)
-        await run_in_threadpool(forget)
-        await run_in_threadpool(trim)
+        try:
+            await run_in_threadpool(forget)
+            await run_in_threadpool(trim)
+        except Exception as error:
+            logger.error("not trimmed: %s", places(error))

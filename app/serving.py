@@ -17,7 +17,6 @@ from app import logs
 from app.main import Application, build_server, build_service
 from app.service import Service
 from app.settings import LOOPBACK, Settings
-from app.uploads import temporary_folder
 from medmamba.errors import MedMambaError
 
 logger = logging.getLogger("medmamba.server")
@@ -83,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         server.should_exit = True
         announcer.join()
-        shutil.rmtree(temporary_folder(settings.port), ignore_errors=True)
+        shutil.rmtree(application.folder, ignore_errors=True)
         service.engine.close()
     return 0
 

@@ -1,38 +1,58 @@
-"""Gradio's files on the disk: a private folder that is empty at start, and in which nothing grows old."""
+"""Gradio's files on the disk: a private folder of each process, in which nothing grows old."""
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
-import stat
 import tempfile
 import time
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
-from medmamba.errors import MedMambaError
+from app.logs import places
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing tells a folder in use from one that was left
+    fcntl = None  # type: ignore[assignment]
 
 OFTEN, OLD = 10.0, 45.0  # seconds: how often files are looked at, and how old one may get; together under a minute
 
-
-def temporary_folder(port: int) -> Path:
-    """Where Gradio's files are as long as a server runs on a port."""
-    return Path(tempfile.gettempdir()) / f"medmamba-{os.getuid() if hasattr(os, 'getuid') else 'user'}-{port}"
+logger = logging.getLogger("medmamba.faults")
 
 
-def private_folder(port: int) -> Path:
-    """An empty folder for Gradio's files that only this user may enter; what an earlier server left is swept away.
+def private_folder() -> Path:
+    """A new folder for Gradio's files that only this user may enter; what killed servers of his left is swept away.
 
-    Raises:
-        MedMambaError: the folder belongs to somebody else.
+    A folder is locked as long as its process lives, which tells it from those.
     """
-    folder = temporary_folder(port)
-    if folder.is_symlink() or (folder.exists() and hasattr(os, "getuid") and folder.stat().st_uid != os.getuid()):
-        raise MedMambaError("The folder for temporary files belongs to somebody else; set TMPDIR to another place.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=stat.S_IRWXU)
-    return folder
+    prefix = f"medmamba-{os.getuid() if hasattr(os, 'getuid') else 'user'}-"
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        lock = _lock(left)
+        if lock is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(lock)
+    made = Path(tempfile.mkdtemp(prefix=f"new-{prefix}"))
+    _lock(made)  # before it has the name by which another server's start would find it, not locked yet
+    return made.rename(made.with_name(made.name.removeprefix("new-")))
+
+
+def _lock(folder: Path) -> int | None:
+    """The descriptor that keeps a folder locked until it is closed; None if it is locked, or not this user's."""
+    if fcntl is None:
+        return None
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):
+        if os.fstat(lock).st_uid == os.getuid():
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+    os.close(lock)
+    return None
 
 
 def sweep(folder: Path, age: float = OLD) -> None:
@@ -40,16 +60,20 @@ def sweep(folder: Path, age: float = OLD) -> None:
 
     Gradio deletes uploads that it was asked to keep; those in a field that no endpoint has it writes and forgets.
     """
-    for path in list(folder.rglob("*")):
-        with contextlib.suppress(OSError):  # somebody else was faster, or another file is in the folder
-            if path.is_file() and path.stat().st_mtime < time.time() - age:
-                path.unlink()
-                if path.parent != folder:
-                    path.parent.rmdir()
+    for place, _, names in os.walk(folder):  # unlike rglob, it passes over folders that vanish meanwhile
+        for path in (Path(place, name) for name in names):
+            with contextlib.suppress(OSError):  # somebody else was faster, or another file is in the folder
+                if path.lstat().st_mtime < time.time() - age:
+                    path.unlink()
+                    if path.parent != folder:
+                        path.parent.rmdir()
 
 
 async def keep_swept(folder: Path) -> None:
-    """Sweep again and again; to be cancelled."""
+    """Sweep again and again, whatever happens; to be cancelled."""
     while True:
         await asyncio.sleep(OFTEN)
-        await run_in_threadpool(sweep, folder)
+        try:
+            await run_in_threadpool(sweep, folder)
+        except Exception as error:
+            logger.error("not swept: %s", places(error))

@@ -1,12 +1,18 @@
 """The documented endpoints, called as a stranger would: through ``gradio_client`` and over plain HTTP."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from app import api
 from app.engine import AT_ONCE
 from app.ui import build_app
+from medmamba.errors import RequestError
+
+META = {"meta": {"_type": "gradio.FileData"}}
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +75,35 @@ def test_nothing_of_an_upload_stays_on_disk(client, upload, running):
 
 
 def test_files_of_the_host_cannot_be_classified(running):
-    call = {"data": [{"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}, None, 0, None]}
+    call = {"data": [{"path": "/etc/hostname", **META}, None, 0, None]}
     started = httpx.post(f"{running.address}gradio_api/call/classify", json=call)
     assert (
         started.status_code != 200
         or "error" in httpx.get(f"{running.address}gradio_api/call/classify/{started.json()['event_id']}").text
     )
+
+
+def test_two_visitors_may_send_the_same_picture(running, png):
+    """Both have sent theirs before either asks."""
+    paths = [
+        httpx.post(f"{running.address}gradio_api/upload", files={"files": ("x.png", png())}).json()[0] for _ in range(2)
+    ]
+    assert [answer_to(running, path).splitlines()[0] for path in paths] == ["event: complete"] * 2
+
+
+@pytest.mark.parametrize("name", ["gone", "a\0b", "\ud800"])
+def test_what_is_no_path_or_gone_is_no_picture(service, name, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(Path, "is_file", lambda _: True)  # as it was a moment ago
+    with pytest.raises(RequestError, match="no picture"), api._held(service, {"path": str(tmp_path / name)}):
+        pass
+
+
+def answer_to(running, path):
+    """The events of a call of ``/classify`` with an uploaded file's path."""
+    call = {"data": [{"path": path, **META}, "kidney-ct", 0, None]}
+    event = httpx.post(f"{running.address}gradio_api/call/classify", json=call).json()["event_id"]
+    return httpx.get(f"{running.address}gradio_api/call/classify/{event}", timeout=60).text
 
 
 def test_our_own_routes(running, png):

@@ -1,4 +1,6 @@
+import asyncio
 import hashlib
+import re
 from base64 import b64encode
 
 import pytest
@@ -77,23 +79,66 @@ def test_bodies_are_capped_with_and_without_a_length(client):
     assert client.post("/echo", content=(b"x" * 400 for _ in range(3))).status_code == 413
 
 
-def test_uploads_lose_their_names(client):
-    name = "DOE^JOHN_12345.dcm"
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=B", 'Multipart/Form-Data; Boundary="B"'])
+def test_uploads_lose_their_names(client, content_type):
+    head = b'--B\r\nContent-Disposition: form-data; name="files"; filename="DOE^JOHN_12345.dcm"\r\n\r\n'
     content = b'\r\nContent-Disposition: form-data; filename="inside"\r\n\r\nkept'
-    answer = client.post("/echo", files={"files": (name, content)})
-    assert name not in answer.text
-    assert 'filename="upload"' in answer.text
+    body = head + content + b"\r\n--B--\r\n"
+    answer = client.post("/echo", content=body, headers={"content-type": content_type})
+    assert "DOE" not in answer.text
+    assert re.search(r'filename="upload-[0-9a-f]{16}"', answer.text)
     assert 'filename="inside"' in answer.text
 
 
 @pytest.mark.parametrize(
-    "given", [b'filename="a b.png"', b'filename="a\\"b"', b"filename=plain", b"filename*=UTF-8''M%C3%BCller"]
+    "given",
+    [
+        b'Content-Disposition: form-data; name="files"; filename="DOE b.png"',
+        b'Content-Disposition: form-data; name="files"; filename="DOE\\"b"',
+        b'content-disposition:form-data;filename=DOE;name="files"',
+        b"Content-Disposition: form-data; name=\"files\"; filename*=UTF-8''DOE%C3%BCller",
+        b'Content-Disposition : form-data; name="files"; filename="DOE"',
+        b'Content-Disposition: form-data; name="files"; FileName = "DOE;DOE"',
+        b'Content-Disposition: form-data; name="files"; filename=a; filename=DOE',
+        b'Content-Disposition: form-data; name="files"; x=\n; filename=DOE',
+        b'Content-Disposition: form-data; x=--B; name="files"; filename=DOE',
+    ],
 )
 def test_all_ways_to_write_a_name_are_replaced(given):
-    body = b'--B\r\nContent-Disposition: form-data; name="files"; ' + given + b"\r\nX: y\r\n\r\ndata\r\n--B--\r\n"
-    assert neutral_names(body, b"B") == (
-        b'--B\r\nContent-Disposition: form-data; name="files"; filename="upload"\r\nX: y\r\n\r\ndata\r\n--B--\r\n'
-    )
+    rest = b"\r\nX: y\r\n\r\ndata\r\n--B--\r\n"
+    neutral = neutral_names(b"--B\r\n" + given + rest, b"B")
+    expected = b'--B\r\nContent-Disposition: form-data; name="files"; filename="upload-'
+    assert neutral.startswith(expected)
+    assert neutral[len(expected) + 16 :] == b'"' + rest
+
+
+def test_fields_keep_theirs_and_no_two_files_are_named_alike():
+    field = b'--B\r\nContent-Disposition: form-data; name="password"\r\n\r\nfilename\r\n'
+    file = b'--B\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\nx\r\n'
+    neutral = neutral_names(field + file + file + b"--B--\r\n", b"B")
+    assert neutral.startswith(field)
+    assert len(set(re.findall(rb"upload-\w+", neutral))) == 2
+    assert neutral_names(b"no part at all", b"B") == b"no part at all"
+
+
+@pytest.mark.parametrize("content_type", [b"multipart/form-data; boundary=B", b"text/plain"])
+def test_half_a_body_is_no_body_and_no_fault(content_type):
+    messages = iter([{"type": "http.request", "body": b"--B", "more_body": True}, {"type": "http.disconnect"}])
+    answered = []
+
+    async def receive():
+        return next(messages)
+
+    async def echoed(scope, receive, send):
+        answered.append(await Request(scope, receive).body())
+
+    async def nowhere(message):
+        answered.append(message)
+
+    headers = [(b"content-type", content_type)]
+    scope = {"type": "http", "method": "POST", "path": "/echo", "headers": headers, "query_string": b""}
+    asyncio.run(Gate(NeutralNames(echoed), max_body=1000)(scope, receive, nowhere))
+    assert answered == []
 
 
 def test_refusals_speak_the_visitors_language(client):

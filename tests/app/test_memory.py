@@ -37,13 +37,13 @@ def test_a_server_that_nobody_asks_forgets_pictures_and_quizzes(checkpoint_root,
     made = []
 
     def tutor(service, max_bytes, max_seconds):
-        made.append(Tutor(service, max_bytes, 0.5))
+        made.append(Tutor(service, max_bytes, 3.0))
         return made[-1]
 
     monkeypatch.setattr(memory, "OFTEN", 0.1)
     monkeypatch.setattr(main, "Tutor", tutor)
     with Running(checkpoint_root) as running:
-        running.service._store._max_seconds = 0.5
+        running.service._store._max_seconds = 3.0
         quiz = made[0].start(Deck("Kidneys", "en", "own", (("a", "A"), ("b", "B")), (Case(png(), "a"),)), True)
         shown = weakref.ref(made[0].picture(quiz, 0))
         held = weakref.ref(running.service._store.get(running.service.hold(png())))

@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -87,10 +88,23 @@ def test_after_being_killed_it_starts_and_sweeps(checkpoint_root, tmp_path):
         (left,) = set(tmp_path.glob("medmamba-*/*")) - gradios_own
         server.kill()
         server.wait()
-        port = address.rsplit(":", 1)[1].strip("/")
     assert left.exists()
-    with process(checkpoint_root, tmp_path, port=port):
+    with process(checkpoint_root, tmp_path):
         assert not left.exists()
+
+
+def test_a_second_server_on_the_same_port_by_mistake_takes_nothing_from_the_first(checkpoint_root, tmp_path):
+    with process(checkpoint_root, tmp_path) as (server, address):
+        (folder,) = tmp_path.glob("medmamba-*")
+        kept = folder / "kept"
+        kept.write_text("x")
+        given = os.environ | {"MEDMAMBA_PORT": str(urlsplit(address).port), "TMPDIR": str(tmp_path)}
+        given |= {"MEDMAMBA_CHECKPOINTS": str(checkpoint_root), "MEDMAMBA_ROOMS": f"sqlite:///{tmp_path}/other.sqlite"}
+        second = subprocess.run([sys.executable, "-m", "app"], cwd=ROOT, env=given, capture_output=True, timeout=120)
+        assert second.returncode != 0
+        assert kept.exists()
+        assert list(tmp_path.glob("medmamba-*")) == [folder]
+        assert server.poll() is None
 
 
 def test_malformed_calls_leave_nothing_of_what_they_hold(checkpoint_root, tmp_path):
