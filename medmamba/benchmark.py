@@ -117,15 +117,19 @@ def _network(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]
         picture = torch.randn(1, 3, 224, 224, device=device)
 
         def without_scan() -> Tensor:
-            with patch.object(cpu.InferenceScan, "__call__", lambda _, u, *__: u):
+            with (
+                patch.object(cpu.InferenceScan, "__call__", lambda _, u, *__: u),
+                patch.object(ss2d, "cross_scan", lambda u, *_, **__: u),
+            ):
                 return form(picture)
 
         candidates = {
             "MedMamba-T": lambda: form(picture),
-            "MedMamba-T, training form": lambda: model(picture),
             "MedMamba-T, scan replaced by identity": without_scan,
             "MedMamba-T, sequential reference scan": lambda: sequential(picture),
         }
+        if form is not model:
+            candidates["MedMamba-T, training form"] = lambda: model(picture)
         yield "224 px, batch 1: the scan", interleaved(candidates, max(3, rounds // 3), device)
         for batch in (1, 8):
             pictures = torch.randn(batch, 3, 224, 224, device=device)
@@ -148,7 +152,10 @@ def _scan(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]:
             few = min(rounds, 5)
             timings["sequential reference"] = time_scan(side, channels, few, reference.cross_scan, device)
         if device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512":
-            code = f"from medmamba import benchmark as b; print(b.time_scan({side}, {channels}, {rounds}))"
+            code = (
+                f"import torch; torch.set_num_threads({torch.get_num_threads()}); "
+                f"from medmamba import benchmark as b; print(b.time_scan({side}, {channels}, {rounds}))"
+            )
             timings["the same, AVX-512 switched off"] = in_new_process(code, **without_avx512())
         yield f"scan of a {side} x {side} grid of {channels} channels", timings
 

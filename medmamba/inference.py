@@ -28,7 +28,10 @@ from medmamba.ss2d import DIRECTIONS, SS2D
 
 
 class InferenceForm:
-    """A trained network for CPU inference with the public halves of ``MedMamba``; no module, and without gradients."""
+    """A trained network for CPU inference with the public halves of ``MedMamba``; no module, and without gradients.
+
+    In float32, whatever autocast says.
+    """
 
     def __init__(self, model: MedMamba) -> None:
         assert model.config.width % 4 == 0, "the channels of a half must fall into two equal parts"
@@ -52,20 +55,23 @@ class InferenceForm:
 
     @staticmethod
     def serves(model: Network, device: torch.device) -> TypeGuard[MedMamba]:
-        """Whether it can stand for the network: a MedMamba on a CPU, its scan not another's, its widths divisible."""
+        """Whether it can stand for the network: a float32 MedMamba on a CPU, its scan our own, its widths divisible."""
         return (
             isinstance(model, MedMamba)
             and device.type == "cpu"
             and model.backend in ("auto", "cpu")
             and model.config.width % 4 == 0
+            and all(parameter.dtype is torch.float32 for parameter in model.parameters())
         )
 
     @torch.inference_mode()
+    @torch.autocast("cpu", enabled=False)
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """As ``MedMamba.pyramid``."""
         return [grid[..., leave] for grid, leave in zip(self._stages(x), self.leave, strict=True)]
 
     @torch.inference_mode()
+    @torch.autocast("cpu", enabled=False)
     def features(self, x: Tensor) -> Tensor:
         """As ``MedMamba.features``."""
         *_, last = self._stages(x)
@@ -83,7 +89,7 @@ class InferenceForm:
     def _stages(self, x: Tensor) -> Iterator[Tensor]:
         """The grids behind the stages, channels in their order of storage."""
         self.source.check_size(x)
-        grid = F.conv2d(x, self.patch_weight, self.patch_bias, stride=4).permute(0, 2, 3, 1)
+        grid = F.conv2d(x.float(), self.patch_weight, self.patch_bias, stride=4).permute(0, 2, 3, 1)
         grid = F.layer_norm(grid, grid.shape[-1:], *self.patch_norm)
         for stage, blocks in enumerate(self.blocks):
             if stage:

@@ -27,6 +27,12 @@ class MedMambaConfig:
     d_state: int = 16
     family: ClassVar[str] = "MedMamba"
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for shapes that no network has."""
+        counts = (*self.depths, self.width, self.num_outputs, self.d_state)
+        if len(self.depths) != 4 or not all(type(count) is int and count > 0 for count in counts) or self.width % 2:
+            raise ValueError("four depths, an even width, and all of them whole numbers above 0")
+
     @classmethod
     def variant(cls, name: str, num_outputs: int) -> Self:
         """The paper's network of that name: T, S or B.

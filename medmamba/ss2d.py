@@ -67,25 +67,28 @@ class SS2D(nn.Module):
         """(batch, H, W, d_model) -> the same shape."""
         x, z = self.in_proj(x).chunk(2, dim=-1)  # (batch, H, W, d_inner) each
         x = F.silu(self.conv(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
-        y = self.out_norm(self.scan(x))
+        y = self.scan(x)
+        if not torch.is_autocast_enabled(x.device.type):  # which takes float32 to the norm itself
+            y = y.to(x.dtype)
+        y = self.out_norm(y)
         return self.out_proj(y * F.silu(z))
 
     def scan(self, x: Tensor) -> Tensor:
         """The selective scan alone, its step sizes and matrices made from x; in float32 whatever autocast says."""
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
-            projected = F.linear(x, self.x_proj_weight.flatten(0, 1)).unflatten(-1, (DIRECTIONS, -1))
+            projected = F.linear(x, self.x_proj_weight.float().flatten(0, 1)).unflatten(-1, (DIRECTIONS, -1))
             low_rank, B, C = projected.split([self.dt_rank, self.d_state, self.d_state], dim=-1)  # (batch, H, W, 4, ·)
             low_rank = low_rank.permute(3, 0, 1, 2, 4)
-            delta = torch.bmm(low_rank.flatten(1, 3), self.dt_proj_weight.mT).unflatten(1, x.shape[:3])
+            delta = torch.bmm(low_rank.flatten(1, 3), self.dt_proj_weight.float().mT).unflatten(1, x.shape[:3])
             return cross_scan(
                 x,
                 delta.permute(1, 2, 3, 0, 4),  # (batch, H, W, 4, d_inner)
-                -torch.exp(self.A_log),
+                -torch.exp(self.A_log.float()),
                 B,
                 C,
-                self.D,
-                self.dt_proj_bias,
+                self.D.float(),
+                self.dt_proj_bias.float(),
                 delta_softplus=True,
                 backend=self.backend,
             )

@@ -67,3 +67,19 @@ def test_too_small_pictures_are_refused():
     model = trained_like(MedMambaConfig(depths=(1, 1, 1, 1), width=16, num_outputs=3))
     with pytest.raises(RequestError, match="at least 32 pixels"):
         InferenceForm(model)(torch.randn(1, 3, 31, 64))
+
+
+def test_it_stays_in_float32_under_autocast():
+    model = trained_like(MedMambaConfig((1, 1, 1, 1), 16, 3))
+    form, pictures = InferenceForm(model), torch.randn(2, 3, 64, 64)
+    want = form.features(pictures)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(form.features(pictures), want)
+        torch.testing.assert_close(form.pyramid(pictures.bfloat16())[-1], want, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_it_does_not_stand_for_a_network_of_other_numbers(dtype):
+    model = trained_like(MedMambaConfig((1, 1, 1, 1), 16, 3))
+    assert InferenceForm.serves(model, torch.device("cpu"))
+    assert not InferenceForm.serves(model.to(dtype), torch.device("cpu"))

@@ -75,3 +75,12 @@ def test_backends_agree():
     loop.load_state_dict(kernels.state_dict())
     grid = torch.randn(2, 5, 3, 8)
     torch.testing.assert_close(kernels(grid), loop(grid), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.05), (torch.float64, 1e-4)])
+def test_any_dtype_of_the_network_is_that_of_its_output(dtype, tolerance):
+    ss2d, grid = SS2D(8, d_state=4), torch.randn(1, 3, 5, 8)
+    want = ss2d(grid)
+    got = ss2d.to(dtype)(grid.to(dtype))
+    assert got.dtype == dtype
+    torch.testing.assert_close(got.float(), want, atol=tolerance, rtol=tolerance)

@@ -29,7 +29,26 @@ def test_an_unknown_name():
         config_of("X", 7)
 
 
-@pytest.mark.parametrize("entry", [{"network": "vgg11", "num_outputs": 3}, {"network": "resnet18"}, {"width": 16}])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"network": "vgg11", "num_outputs": 3},
+        {"network": "resnet18"},
+        {"width": 16},
+        *(
+            {"depths": [1, 1, 1, 1], "width": 16, "num_outputs": 3} | wrong
+            for wrong in (
+                {"width": "16"},
+                {"width": 15},
+                {"depths": "abcd"},
+                {"depths": [1, 1, 1]},
+                {"depths": [1, 1, 1, 0]},
+                {"num_outputs": 0},
+                {"d_state": 1.5},
+            )
+        ),
+    ],
+)
 def test_shapes_that_no_card_has(entry):
     with pytest.raises((KeyError, TypeError, ValueError)):
         config_from_json(entry)

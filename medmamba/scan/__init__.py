@@ -21,7 +21,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from medmamba.errors import BackendUnavailable
+from medmamba.errors import BackendUnavailable, RequestError
 from medmamba.scan import chunked, cpu, mamba_ssm, reference
 
 # Triton's module is imported when it is asked for: that takes a while, and Triton is not on every machine.
@@ -32,6 +32,8 @@ BACKENDS: dict[str, ModuleType | None] = {
     "triton": None,
     "mamba_ssm": mamba_ssm,
 }
+
+MOST_DIRECTIONS = 4
 
 
 def _module(backend: str) -> ModuleType:
@@ -75,6 +77,12 @@ def resolve(backend: str, device: torch.device) -> str:
     return backend
 
 
+def _check(**given: tuple[Tensor | None, tuple[int, ...]]) -> None:
+    for name, (tensor, shape) in given.items():
+        if tensor is not None and tensor.shape != shape:
+            raise RequestError(f"{name} has the shape {tuple(tensor.shape)}, and the other tensors ask for {shape}.")
+
+
 def cross_scan(
     u: Tensor,
     delta: Tensor,
@@ -87,7 +95,19 @@ def cross_scan(
     *,
     backend: str = "auto",
 ) -> Tensor:
-    """Scan a grid in the directions of SS2D and sum them; shapes as in ``reference.cross_scan``."""
+    """Scan a grid in the directions of SS2D and sum them; shapes as in ``reference.cross_scan``.
+
+    Raises:
+        BackendUnavailable: as ``resolve``.
+        RequestError: the shapes do not fit together; a kernel would read what is not theirs.
+    """
+    batch, height, width, channels = u.shape
+    directions, states = A.shape[0], A.shape[-1]
+    of_steps, of_channels = (batch, height, width, directions, states), (directions, channels)
+    _check(A=(A, (*of_channels, states)), B=(B, of_steps), C=(C, of_steps), D=(D, of_channels))
+    _check(delta=(delta, (batch, height, width, *of_channels)), delta_bias=(delta_bias, of_channels))
+    if not 1 <= directions <= MOST_DIRECTIONS:
+        raise RequestError(f"A grid is scanned in 1 to {MOST_DIRECTIONS} directions, not in {directions}.")
     return _module(resolve(backend, u.device)).cross_scan(u, delta, A, B, C, D, delta_bias, delta_softplus)
 
 
@@ -103,5 +123,17 @@ def selective_scan(
     *,
     backend: str = "auto",
 ) -> Tensor:
-    """Scan sequences; shapes as in ``reference.selective_scan``."""
+    """Scan sequences; shapes as in ``reference.selective_scan``.
+
+    Raises:
+        BackendUnavailable: as ``resolve``.
+        RequestError: the shapes do not fit together.
+    """
+    batch, channels, length = u.shape
+    groups, states = B.shape[1], A.shape[-1]
+    of_steps = (batch, groups, states, length)
+    _check(delta=(delta, (batch, channels, length)), A=(A, (channels, states)), B=(B, of_steps), C=(C, of_steps))
+    _check(D=(D, (channels,)), delta_bias=(delta_bias, (channels,)))
+    if channels % groups:
+        raise RequestError(f"{channels} channels do not fall into {groups} groups.")
     return _module(resolve(backend, u.device)).selective_scan(u, delta, A, B, C, D, delta_bias, delta_softplus)

@@ -9,6 +9,7 @@ from array import array
 from typing import Any
 
 import numba
+import torch
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -22,9 +23,15 @@ WORD = ir.IntType(64)
 
 
 def record_of(tasks: int, width: int, arrays: tuple[Tensor, ...]) -> "array[int]":
-    """The record of a call. The arrays, of float32, must outlive it."""
+    """The record of a call. The arrays must outlive it.
+
+    Raises:
+        TypeError: one is not of float32 in the processor's memory; a kernel would read it as if it were.
+    """
     words = [tasks, 0, 0, width]
     for tensor in arrays:
+        if tensor.dtype is not torch.float32 or not tensor.is_cpu:
+            raise TypeError(f"kernels read float32 on a CPU, not {tensor.dtype} on {tensor.device}")
         rest = NO_AXES[tensor.ndim :]
         words += (tensor.data_ptr(), *tensor.shape, *rest, *tensor.stride(), *rest)
     return array("q", words)

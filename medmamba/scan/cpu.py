@@ -41,21 +41,26 @@ def _rows(tensor: Tensor) -> Tensor:
 
 def known_of(A: Tensor) -> str:
     """What is known of exp(delta A) where no delta is negative. A: (..., N)."""
-    low, high = (A / torch.arange(1, A.shape[-1] + 1)).aminmax(dim=-1)  # on a ladder, one number for all states
+    low, high = (A / torch.arange(1, A.shape[-1] + 1, device=A.device)).aminmax(
+        dim=-1
+    )  # on a ladder, one number for all states
     if not high.amax() <= 0:
         return ANY
     return LADDER if (high - low <= -1e-5 * low).all() else FALLING
 
 
-NO_FACTORS = (torch.empty(0, 0, 0, 0), torch.empty(0, 0, 0, 0))
-NO_DELTA, NOTHING_KEPT = torch.empty(0, 0, 0, 0, 0), torch.empty(0, 0, 0, 0, 0, 0)
+NO_FACTORS = tuple(torch.empty((0,) * 4, dtype=torch.float32, device="cpu") for _ in range(2))
+NO_DELTA, NOTHING_KEPT = (torch.empty((0,) * axes, dtype=torch.float32, device="cpu") for axes in (5, 6))
 
 
 class _CrossScan(torch.autograd.Function):
-    """``cross_scan`` on flat grids: u (batch, L, channels), delta (K, batch, L, channels), B and C (batch, L, K, N)."""
+    """``cross_scan`` on flat grids: u (batch, L, channels), delta (K, batch, L, channels), B and C (batch, L, K, N).
+
+    differentiated: whether gradients may be asked for; ``ctx`` alone does not know of ``torch.no_grad``.
+    """
 
     @staticmethod
-    def forward(ctx: Any, width: int, softplus: bool, *inputs: Tensor) -> Tensor:
+    def forward(ctx: Any, width: int, softplus: bool, differentiated: bool, *inputs: Tensor) -> Tensor:
         u, delta, A, B, C, D, bias = inputs
         block = _block_width(u.shape[2])
         arrays = (
@@ -66,28 +71,31 @@ class _CrossScan(torch.autograd.Function):
         known = known_of(A) if softplus else ANY
         images, length, _ = u.shape
         directions, states, blocks, _ = arrays[2].shape
-        chunks = math.ceil(length / CHUNK) if any(ctx.needs_input_grad) else 0
-        kept = torch.empty(directions, images, blocks, chunks, states, block)
-        y = torch.empty(u.shape)
+        chunks = math.ceil(length / CHUNK) if differentiated else 0
+        kept = u.new_empty(directions, images, blocks, chunks, states, block)
+        y = u.new_empty(u.shape)
         kernel = forward_kernel(block, states, softplus, known)
         share_out(kernel, images * blocks, width, *arrays, *NO_FACTORS, _cut(y, block), kept)
-        ctx.width, ctx.softplus, ctx.known, ctx.arrays = width, softplus, known, (*arrays, kept)
+        ctx.width, ctx.softplus, ctx.known = width, softplus, known
+        if differentiated:
+            ctx.save_for_backward(*arrays, kept)
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        u, delta, A, B, *_ = ctx.arrays
+        u, delta, A, B, *_ = arrays = ctx.saved_tensors
         images, _, blocks, block = u.shape
         directions, states, _, _ = A.shape
-        du, ddelta = torch.empty(u.shape), torch.empty(delta.shape)
-        dA = torch.empty(images, *A.shape)
-        dB, dC = torch.empty(2, blocks, *B.shape)
-        dD, dbias = torch.empty(2, images, directions, blocks, block)
+        du, ddelta = u.new_empty(u.shape), u.new_empty(delta.shape)
+        dA = u.new_empty(images, *A.shape)
+        dB, dC = u.new_empty(2, blocks, *B.shape)
+        dD, dbias = u.new_empty(2, images, directions, blocks, block)
         known = FALLING if ctx.known == LADDER else ctx.known  # exponentials are a small part here
         kernel = backward_kernel(block, states, ctx.softplus, known)
-        share_out(kernel, images * blocks, ctx.width, *ctx.arrays, _cut(dy, block), du, ddelta, dA, dB, dC, dD, dbias)
+        share_out(kernel, images * blocks, ctx.width, *arrays, _cut(dy, block), du, ddelta, dA, dB, dC, dD, dbias)
         return (
+            None,
             None,
             None,
             du.flatten(2),
@@ -120,9 +128,9 @@ def cross_scan(
         D,
         delta_bias,
     )
-    return (
-        _CrossScan.apply(u.shape[2], delta_softplus, *(t.float() for t in flat)).unflatten(1, u.shape[1:3]).to(u.dtype)
-    )
+    differentiated = torch.is_grad_enabled() and any(t.requires_grad for t in flat)
+    y = _CrossScan.apply(u.shape[2], delta_softplus, differentiated, *(t.float() for t in flat))
+    return y.unflatten(1, u.shape[1:3]).to(u.dtype)
 
 
 class InferenceScan:
@@ -144,7 +152,7 @@ class InferenceScan:
         """u (batch, H, W, channels), rows (batch, H, W, K, rank), B and C (batch, H, W, K, N) -> the shape of u."""
         images, _, width, _ = u.shape
         cut = _cut(u.flatten(1, 2), self._block)
-        y = torch.empty(cut.shape)
+        y = cut.new_empty(cut.shape)
         share_out(
             forward_kernel(self._block, self._states, True, self.known, self._rank),
             images * cut.shape[2],

@@ -5,9 +5,11 @@ first what depends on no state, for all steps of the chunk, then the states, a g
 """
 
 import inspect
+import threading
 import zlib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -20,6 +22,7 @@ CHUNK = 16  # steps; in training the state is kept before each chunk
 # numba compiles anew when this file has changed, but does not look at those that it imports.
 IMPORTED = f"{zlib.crc32(''.join(map(inspect.getsource, (calls, steps, vectors))).encode()):08x}"
 FORWARD_GROUP, BACKWARD_GROUP = 16, 4  # states in registers at once
+COMPILING = threading.RLock()  # numba's folder is one for the whole process
 
 
 @numba.njit(nogil=True)
@@ -76,14 +79,15 @@ def _group(states: int, most: int) -> int:
 
 def _kernel(function: Callable[[Any], None]) -> Any:
     """Compile a kernel of a record, or find its code in the cache; ``NUMBA_CACHE_DIR`` has the first word."""
-    said = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-    own = kernel_cache.folder()
-    folder = said or (own and own / IMPORTED)
-    numba.config.CACHE_DIR = str(folder or "")  # type: ignore[attr-defined]
-    try:
-        return numba.cfunc(calls.SIGNATURE, cache=folder is not None, error_model="numpy")(function)
-    finally:
-        numba.config.CACHE_DIR = said  # type: ignore[attr-defined]
+    with COMPILING:
+        said = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+        base = Path(said) if said else kernel_cache.folder()
+        folder = base and base / IMPORTED
+        numba.config.CACHE_DIR = str(folder or "")  # type: ignore[attr-defined]
+        try:
+            return numba.cfunc(calls.SIGNATURE, cache=folder is not None, error_model="numpy")(function)
+        finally:
+            numba.config.CACHE_DIR = said  # type: ignore[attr-defined]
 
 
 @cache

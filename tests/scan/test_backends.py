@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from medmamba import scan
-from medmamba.errors import BackendUnavailable
+from medmamba.errors import BackendUnavailable, RequestError
 
 CPU, CUDA, META = (torch.device(name) for name in ("cpu", "cuda", "meta"))
 
@@ -79,3 +79,40 @@ def test_all_backends_give_the_same(grid_inputs, sequence_inputs, backend):
     torch.testing.assert_close(scan.cross_scan(*grid, backend=backend), want, atol=1e-4, rtol=1e-5)
     want = scan.reference.selective_scan(*sequence, True)
     torch.testing.assert_close(scan.selective_scan(*sequence, True, backend=backend), want, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("which", "change"),
+    [
+        ("delta", lambda t: t[:, :1]),
+        ("A", lambda t: t[:, :1]),
+        ("B", lambda t: t[:, :1]),
+        ("C", lambda t: t[..., :1]),
+        ("D", lambda t: t[:1]),
+        ("delta_bias", lambda t: t[..., :1]),
+    ],
+)
+@pytest.mark.parametrize("backend", ["auto", "reference"])
+def test_shapes_that_do_not_fit_are_refused_before_a_kernel_reads_them(grid_inputs, backend, which, change):
+    names = ("u", "delta", "A", "B", "C", "D", "delta_bias")
+    arguments = dict(zip(names, grid_inputs(2, 3, channels=4), strict=True))
+    arguments[which] = change(arguments[which])
+    with pytest.raises(RequestError, match=rf"^{which} has the shape"):
+        scan.cross_scan(**arguments, backend=backend)
+
+
+def test_there_are_four_directions_at_most(grid_inputs):
+    u, delta, A, B, C, D, bias = grid_inputs(2, 3, channels=4)
+    five = [t.repeat_interleave(2, dim)[(slice(None),) * dim + (slice(5),)] for t, dim in ((delta, 3), (B, 3), (C, 3))]
+    A, D, bias = (t.repeat_interleave(2, 0)[:5] for t in (A, D, bias))
+    with pytest.raises(RequestError, match="not in 5"):
+        scan.cross_scan(u, five[0], A, five[1], five[2], D, bias)
+
+
+def test_sequences_that_do_not_fit_are_refused():
+    u, rows = torch.randn(2, 5, 8), torch.randn(2, 2, 3, 8)
+    A = -torch.rand(5, 3)
+    with pytest.raises(RequestError, match="5 channels do not fall into 2 groups"):
+        scan.selective_scan(u, u.abs(), A, rows, rows)
+    with pytest.raises(RequestError, match=r"^B has the shape \(2, 1, 3, 4\)"):
+        scan.selective_scan(u, u.abs(), A, rows[:, :1, :, :4], rows[:, :1])

@@ -35,3 +35,9 @@ def test_arrays_and_numbers_arrive(source):
     assert facts.tolist() == [2, 7, 0, 0, 1, 0]
     record[calls.DONE] += 1
     assert calls.all_done(record)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int32])
+def test_other_numbers_than_float32_are_refused(dtype):
+    with pytest.raises(TypeError, match="kernels read float32"):
+        calls.record_of(1, 1, (torch.zeros(3, dtype=dtype),))

@@ -143,3 +143,34 @@ def test_threads_may_scan_at_once(grid_inputs, with_gradients, as_float):
         got = list(threads.map(lambda job: with_gradients(cpu.cross_scan, job), jobs * 4))
     for i, result in enumerate(got):
         assert all(torch.equal(result[name], t) for name, t in want[i % len(jobs)].items())
+
+
+def test_tensors_changed_before_the_gradient_is_asked_for_are_noticed(grid_inputs, as_float):
+    u, *rest, D, bias = (t.detach().clone() for t in as_float(grid_inputs(3, 5, channels=8)))
+    y = cpu.cross_scan(u.requires_grad_(), *rest, D, bias)
+    D += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_states_are_kept_for_gradients_alone(grid_inputs, as_float, monkeypatch, mode):
+    chunks = []
+    share_out = cpu.share_out
+    monkeypatch.setattr(cpu, "share_out", lambda *a: chunks.append(a[-1].shape[3]) or share_out(*a))
+    arguments = [t.clone().requires_grad_() for t in as_float(grid_inputs(3, 5, channels=8))]
+    with mode():
+        cpu.cross_scan(*arguments)
+    cpu.cross_scan(*arguments)
+    assert chunks == [0, 1]
+
+
+def test_the_default_dtype_is_not_that_of_the_kernels(grid_inputs, with_gradients, assert_close, as_float):
+    arguments = grid_inputs(3, 5, channels=8)
+    want = with_gradients(reference.cross_scan, arguments)
+    torch.set_default_dtype(torch.float64)
+    try:
+        got = with_gradients(cpu.cross_scan, as_float(arguments))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_close(got, want)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from medmamba.scan import kernel_cache
+from medmamba.scan.kernels import IMPORTED
 
 ROOT = Path(__file__).parents[2]
 SCAN = """
@@ -89,6 +90,11 @@ def test_kernels_survive_a_restart(tmp_path):
     cold = start(MEDMAMBA_CACHE=str(tmp_path))
     assert list(tmp_path.glob("kernels/**/*.nbc"))
     assert start(MEDMAMBA_CACHE=str(tmp_path)) < cold / 3
+
+
+def test_a_cache_that_numba_was_told_of_is_parted_by_the_kernels_imports_too(tmp_path):
+    start(NUMBA_CACHE_DIR=str(tmp_path))
+    assert list(tmp_path.glob(f"{IMPORTED}/**/*.nbc"))
 
 
 def test_a_scan_runs_with_no_place_for_its_kernels(places, monkeypatch):
