@@ -17,10 +17,10 @@ from torch import Tensor
 from medmamba import checkpoints
 from medmamba.arguments import new_folder
 from medmamba.data import load_split
-from medmamba.errors import CheckpointError, RequestError
+from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.preprocess import Transform
-from medmamba.run_folder import read_best
-from medmamba.train import Phase, layout_of, phases, read_tasks, starting_point, validate
+from medmamba.run_folder import check_outputs, read_best
+from medmamba.train import Phase, layout_of, outputs_of, phases, read_tasks, starting_point, validate
 from medmamba.variants import build, config_of
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -49,17 +49,23 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         CheckpointError: the run has no best.pt, or did not start from that.
-        RequestError: its batch norms were not frozen, or a share does not lie between 0 and 1.
+        RequestError: its batch norms were not frozen, a share does not lie between 0 and 1, or --out is the run itself.
+        DataError: there are no validation pictures.
     """
     best = read_best(arguments.run)
     if best["config"].get("norms") != "frozen":
         raise RequestError("Only weights with the same statistics can be mixed: train with --norms frozen.")
+    if arguments.out.resolve() == arguments.run.resolve():
+        raise RequestError("The mixture would take the place of the run's best weights: give --out another folder.")
     if not all(0 <= share <= 1 for share in arguments.shares):
         raise RequestError("A share is a number from 0, the start, to 1, the end of the run.")
     tasks, size = read_tasks(arguments.tasks), int(best["config"]["size"])
     layout, transform = layout_of(tasks), Transform(size)
+    check_outputs(best, outputs_of(layout))
     start, behind = starting_point(arguments.start, layout)
     validation = [load_split(arguments.data, task, "val", size, arguments.run / "squares") for task in tasks]
+    if not any(len(split) for split in validation):
+        raise DataError("There are no validation pictures of the recipe's tasks, by which a share could be chosen.")
     model = build(config_of(best["config"]["variant"], layout.num_outputs)).eval()
     scores: dict[float, float] = {}
     for share in arguments.shares:

@@ -49,8 +49,8 @@ def find_splits(layout: OutputLayout, root: Path, split: str, size: int) -> Iter
     for folder in () if found else (root / split, root):
         names = {path.name for path in folders_in(folder)}
         fitting = [task for task in layout.tasks if task.classes and set(task.class_names) == names]
-        if fitting:
-            yield fitting[0], load_folder(folder, fitting[0], size)
+        if fitting and len(pictures := load_folder(folder, fitting[0], size)):
+            yield fitting[0], pictures
             return
     if not found:
         known = ", ".join(task.name for task in layout.tasks)
@@ -194,8 +194,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure, print the tables, and write what was asked for.
 
     Raises:
-        RequestError: the numbers shall go onto a card, and the checkpoint has none of its own.
+        RequestError: the numbers shall go onto a card, and the checkpoint has none of its own, they are not of test
+            pictures, or not of all tasks that the card has numbers of.
     """
+    if arguments.into_card and arguments.split != "test":
+        raise RequestError("A card's numbers are of test pictures: leave --split out.")
     place = registry.find(arguments.checkpoint)
     if arguments.into_card and not (place / checkpoints.CARD).is_file():
         raise RequestError(
@@ -209,6 +212,10 @@ def run(arguments: argparse.Namespace) -> int:
         find_splits(card.layout, arguments.data, arguments.split, card.transform.size), unit="tasks"
     ):
         seen[task.name] = observe(model, card.transform, split)
+    lacking = {task.name for task in card.layout.tasks if task.name in card.metrics} - {*seen}
+    if arguments.into_card and lacking:
+        names = ", ".join(sorted(lacking))
+        raise RequestError(f"The card has numbers of tasks without pictures in the folder: {names}.")
     found = measure(card, checkpoint.novelty, seen)
     if checkpoint.novelty:
         try:

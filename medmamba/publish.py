@@ -28,10 +28,10 @@ from medmamba.evaluate import NOVELTY
 from medmamba.network import Network
 from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
-from medmamba.run_folder import read_best
+from medmamba.run_folder import check_outputs, read_best
 from medmamba.sampling import class_shares
 from medmamba.tasks import OutputLayout, Task
-from medmamba.train import TrainConfig, layout_of, phases, read_tasks
+from medmamba.train import TrainConfig, layout_of, outputs_of, phases, read_tasks
 from medmamba.variants import build, config_of
 
 TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most
@@ -52,10 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Calibrate, measure and write the checkpoint, and the list of checkpoints in the folder that it stands in."""
+    """Calibrate, measure and write the checkpoint, and the list of checkpoints in the folder that it stands in.
+
+    Raises:
+        CheckpointError: the run has no weights, or they are for other classes than the recipe's.
+    """
     best = read_best(arguments.run)
     tasks = read_tasks(arguments.tasks)
     layout, size = layout_of(tasks), int(best["config"]["size"])
+    check_outputs(best, outputs_of(layout))
     model = _stored_precision(best, layout)
 
     def splits(name: str) -> Iterator[tuple[Task, Split]]:

@@ -130,6 +130,18 @@ class RunFolder:
         return self.seconds
 
 
+def check_outputs(saved: dict[str, Any], outputs: object) -> None:
+    """Compare what the outputs of saved weights stand for with what they are wanted for; older files do not say it.
+
+    Raises:
+        CheckpointError: they were trained for other classes, or for the same in another order.
+    """
+    if saved.get("outputs", outputs) != outputs:
+        raise CheckpointError(
+            "The run's weights are for other tasks or classes than the recipe's, or for them in another order."
+        )
+
+
 def read_best(folder: Path) -> dict[str, Any]:
     """The content of a run's ``best.pt``.
 

@@ -29,7 +29,7 @@ from medmamba.mixing import mix
 from medmamba.network import Network
 from medmamba.objective import Objective
 from medmamba.preprocess import Transform
-from medmamba.run_folder import RunFolder, read_saved
+from medmamba.run_folder import RunFolder, check_outputs, read_saved
 from medmamba.sampling import Pool, by_task
 from medmamba.ss2d import SS2D
 from medmamba.tasks import OutputLayout, Task
@@ -157,7 +157,7 @@ def _train(config: TrainConfig, team: Team) -> None:
     optimiser = optimisers.optimiser(config.optimiser, model, config.learning_rate, config.weight_decay)
     random = torch.Generator().manual_seed(config.seed)
     settings = {name: str(value) for name, value in asdict(config).items()}
-    about = {"config": settings, "earlier": earlier, "outputs": _outputs(layout)}
+    about = {"config": settings, "earlier": earlier, "outputs": outputs_of(layout)}
     run = RunFolder(config.out, model, averaged, optimiser, random, about)
     run.resume()
     if team.leads:
@@ -187,13 +187,18 @@ def _train(config: TrainConfig, team: Team) -> None:
             with torch.autocast(team.device.type, torch.bfloat16, enabled=computes_bfloat16(team.device)):
                 logits = network(inputs)
             loss = objective(logits.float(), *targets)
+            losses.append(team.mean(loss))
+            if not math.isfinite(losses[-1]):
+                raise RequestError(
+                    "The loss has become too large to be a number. Go on from the state last saved: the same command "
+                    "with a lower --learning-rate."
+                )
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             averaged.update_parameters(model)
 
-            losses.append(team.mean(loss))
             before, run.pictures = run.pictures, run.pictures + len(pictures)
             bar.update(len(pictures))
             bar.set_postfix(loss=f"{np.mean(losses[-100:]):.3f}")
@@ -228,16 +233,17 @@ def starting_point(path: Path, layout: OutputLayout) -> tuple[dict[str, Tensor],
     """The network's tensors, and the training behind them, from a checkpoint's folder or ``best.pt`` of a run.
 
     Raises:
-        CheckpointError: it is neither, or the checkpoint answers other classes or in another order.
+        CheckpointError: it is neither, or answers other classes or in another order.
     """
     if not path.is_dir():
         otherwise = f"{path.name} is neither a checkpoint's folder nor the best.pt of a run."
         best = read_saved(path, otherwise)
         if "config" not in best:
             raise CheckpointError(otherwise)
+        check_outputs(best, outputs_of(layout))
         return best["model"], phases(best)
     start = checkpoints.load(path)
-    if _outputs(start.card.layout) != _outputs(layout):
+    if outputs_of(start.card.layout) != outputs_of(layout):
         raise CheckpointError(f"The checkpoint {start.card.name} has other tasks or classes than the recipe.")
     return start.model.state_dict(), start.card.training.get("phases", [])
 
@@ -311,7 +317,7 @@ def validate(model: Network, layout: OutputLayout, splits: list[Split], transfor
     return {"mean": float(np.nanmean(list(scores.values()))), **scores}
 
 
-def _outputs(layout: OutputLayout) -> tuple[object, ...]:
+def outputs_of(layout: OutputLayout) -> tuple[object, ...]:
     """What each output of a network stands for."""
     return tuple((task.name, task.class_names) for task in layout.tasks), layout.routed
 

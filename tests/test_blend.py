@@ -102,6 +102,13 @@ def test_two_moments_of_a_run_are_one_run_on_the_card(runs, monkeypatch):
         assert found[1]["settings"].endswith("(blend 0.5)")
 
 
+def test_a_run_is_not_overwritten_by_its_mixture(runs, capsys):
+    arguments = command(runs, "second")
+    arguments[arguments.index("--out") + 1] = str(runs / "second")
+    assert main(arguments) == 2
+    assert "give --out another folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("run", "shares", "sentence"), [("first", ["1"], "--norms frozen"), ("second", ["2"], "from 0")]
 )

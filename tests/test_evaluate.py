@@ -174,6 +174,27 @@ def test_the_numbers_go_onto_the_card(generalist, data, tmp_path):
     assert f"`{before.name}`, version" in (folder.parent / "README.md").read_text()
 
 
+def test_a_card_takes_test_figures_of_all_its_tasks_alone(generalist, data, tmp_path, capsys):
+    folder = shutil.copytree(generalist, tmp_path / "checkpoints" / generalist.name)
+    assert cli.main(["evaluate", str(folder), "--data", str(data), "--into-card"]) == 0
+    card = (folder / checkpoints.CARD).read_bytes()
+    shutil.copytree(data / "skin", tmp_path / "data" / "skin")
+    for options, sentence in (
+        (["--data", str(data), "--split", "val"], "leave --split out"),
+        (["--data", str(tmp_path / "data")], "without pictures in the folder: chest, moles"),
+    ):
+        assert cli.main(["evaluate", str(folder), *options, "--into-card"]) == 2
+        assert sentence in capsys.readouterr().err
+    assert (folder / checkpoints.CARD).read_bytes() == card
+
+
+def test_class_folders_without_pictures_are_said(generalist, tasks, tmp_path, capsys):
+    for name in tasks[0].class_names:
+        (tmp_path / "test" / name).mkdir(parents=True)
+    assert cli.main(["evaluate", str(generalist), "--data", str(tmp_path)]) == 2
+    assert "No pictures for the split 'test'" in capsys.readouterr().err
+
+
 def test_weights_without_a_card_take_no_numbers(tmp_path, data, capsys):
     (tmp_path / "theirs.pth").touch()
     assert cli.main(["evaluate", str(tmp_path / "theirs.pth"), "--data", str(data), "--into-card"]) == 2

@@ -268,6 +268,23 @@ def test_a_checkpoint_of_other_classes_is_no_start(run, checkpoint, recipe):
         run(start_from=checkpoint(swapped))
 
 
+def test_weights_of_other_classes_are_no_start(run):
+    best = torch.load((path := run() / "best.pt"), weights_only=True)
+    (skin, classes), *rest = best["outputs"][0]
+    torch.save(best | {"outputs": (((skin, classes[::-1]), *rest), best["outputs"][1])}, path)
+    with pytest.raises(CheckpointError, match="in another order"):
+        run("next", start_from=path)
+
+
+def test_a_run_that_diverges_leaves_the_state_before(run, monkeypatch):
+    folder = run(pictures=64)
+    before = weights(folder)
+    monkeypatch.setattr(Objective, "__call__", lambda self, logits, *_: logits.sum() * torch.nan)
+    with pytest.raises(RequestError, match="lower --learning-rate"):
+        run(pictures=160, save_seconds=0.0)
+    assert_equal_weights(weights(folder), before)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not torch's"])
 def test_a_file_that_is_no_start(run, tmp_path, content):
     if content is not None:

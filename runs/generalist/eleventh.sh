@@ -21,4 +21,4 @@ bladder-endoscopy=0.8,otoscopy=0.8" \
     --mix "kidney-ct=0.6,otoscopy=0.6,bladder-endoscopy=0.6,breast-ultrasound=0.6,covid-ct=0.5,brain-mri=0.5,\
 fundus=0.5,chest-xray=0.3,capsule-endoscopy=0.3,colon-histology=0.3,skin-photo=0.3"
 "$python" -m medmamba publish "$runs/eleventh" --tasks "$tasks" --data "$data" --out checkpoints/generalist --version 8 \
-    --hardware "2 CPU cores"
+    --hardware "1 to 2 CPU cores, shared"
