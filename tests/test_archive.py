@@ -22,7 +22,7 @@ def test_entries_come_in_order():
     assert list(archive.entries(data)) == [(PurePosixPath("b/one.png"), b"1"), (PurePosixPath("../../two.dcm"), b"2")]
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", zipped(a=b"1")[:-8]])
+@pytest.mark.parametrize("data", [b"", b"hello", zipped(a=b"1")[:-8]], ids=["empty", "text", "cut off"])
 def test_what_is_no_archive_is_refused(data):
     with pytest.raises(ImageError, match="damaged"):
         list(archive.entries(data))
