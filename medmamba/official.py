@@ -90,7 +90,9 @@ def config_of(tensors: Mapping[str, Tensor]) -> MedMambaConfig:
     try:
         blocks = {m.group(1, 2) for name in tensors if (m := re.match(r"stages\.(\d+)\.blocks\.(\d+)\.", name))}
         depths = tuple(sum(stage == str(i) for stage, _ in blocks) for i in range(4))
-        config = MedMambaConfig(
+        if 0 in depths:
+            raise CheckpointError(f"These are not the weights of a MedMamba: the four stages have {depths} blocks.")
+        return MedMambaConfig(
             depths=depths,
             width=tensors["patch_embedding.proj.weight"].shape[0],
             num_outputs=tensors["classifier.weight"].shape[0],
@@ -101,9 +103,8 @@ def config_of(tensors: Mapping[str, Tensor]) -> MedMambaConfig:
     except KeyError as error:
         gone = their_name(str(error.args[0]))
         raise CheckpointError(f"These are not the weights of a MedMamba: there is no {gone!r}.") from error
-    if 0 in depths:
-        raise CheckpointError(f"These are not the weights of a MedMamba: the four stages have {depths} blocks.")
-    return config
+    except ValueError as error:
+        raise CheckpointError("These are not the weights of a MedMamba: no network has such shapes.") from error
 
 
 def variant_of(config: MedMambaConfig) -> str:
