@@ -63,7 +63,14 @@ function left(problem = null) {
 
 async function leave() {
   if (!confirm(say("class.leave.sure"))) return;
-  await room.ask("DELETE", "student").catch(() => {});
+  try {
+    await room.ask("DELETE", "student");
+  } catch (problem) {
+    if (problem.status !== 403) { // whoever is still in keeps the key, and can ask again
+      status.textContent = sentence(problem);
+      return;
+    }
+  }
   left();
 }
 
@@ -93,6 +100,7 @@ function show(next) {
   const parts = { lobby, open, closed, revealed, ended }[view.state]();
   redraw(page, header(), ...parts.filter(Boolean));
   if (before && before.state !== view.state) page.querySelector("h2")?.focus();
+  if (draft.unsent && view.state === "open" && before.state !== "open") send(); // it came too late, and now it does not
 }
 
 function header() {
@@ -171,7 +179,7 @@ async function send() {
     if (turn !== sending) return;
     status.textContent = sentence(problem);
     if (problem.status === 409) room.poll();
-    else if (!problem.status) setTimeout(() => turn === sending && view?.state === "open" && send(), 1500);
+    else if (!problem.status || problem.status >= 500) setTimeout(() => turn === sending && view?.state === "open" && send(), 1500);
   }
 }
 
