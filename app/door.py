@@ -13,7 +13,8 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from app.classroom.throttle import Throttle
-from app.gate import PROBES, App, Message, Receive, Scope, Send
+from app.gate import App, Message, Receive, Scope, Send
+from app.surface import PROBES
 from app.texts import texts_for
 
 TRIES, SECONDS = 10, 300.0  # wrong passwords from one address, and in what time as many more may follow

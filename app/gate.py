@@ -33,7 +33,6 @@ TOO_LARGE = "What was sent is too large. Export one picture or fewer frames of i
 TOO_SLOW = "The file came too slowly. Try again where the network is better."
 SILENT_SECONDS, WHOLE_SECONDS = 20.0, 300.0  # how long a body may pause, and take
 READING = {"GET", "HEAD", "OPTIONS"}
-PROBES = ("/healthz", "/readyz")
 INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 
@@ -79,7 +78,7 @@ class Gate:
         policy, head = (self._strict, b"") if is_own_page else (self._policy, self.head)
         body = _Body(receive, self.max_body, self.waiting)
         answer = _Answer(send, body, policy, head, headers.get("accept-language", ""))
-        is_probe = path in PROBES  # a balancer asks by the server's address, and learns nothing but that it runs
+        is_probe = path in surface.PROBES  # asked by the address, and telling nothing but that it runs
         if self.hosts and not is_probe and _name_of(headers.get("host", "")) not in self.hosts:
             await answer.refuse(
                 421, "The server does not go by this name. Whoever runs it can add it to MEDMAMBA_HOSTS."

@@ -17,7 +17,8 @@ _COUNTED = (
     *("pictures", "archives", "examples", "models", "learn", "classroom", "texts", "viewer", "assets", "svelte"),
     "static",
 )
-_ALONE = ("/", "/config", "/login", "/logout", "/healthz", "/readyz")
+PROBES = ("/healthz", "/readyz")  # which balancers and supervisors ask
+_ALONE = ("/", "/config", "/login", "/logout", *PROBES)
 
 
 def is_open(path: str) -> bool:

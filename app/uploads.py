@@ -1,17 +1,13 @@
 """Gradio's files on the disk: a private folder of each process, in which nothing grows old."""
 
-import asyncio
 import contextlib
-import logging
 import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
-from starlette.concurrency import run_in_threadpool
-
-from app.logs import places
+from app.chores import repeat
 
 try:
     import fcntl
@@ -19,8 +15,6 @@ except ImportError:  # Windows, where nothing tells a folder in use from one tha
     fcntl = None  # type: ignore[assignment]
 
 OFTEN, OLD = 10.0, 45.0  # seconds: how often files are looked at, and how old one may get; together under a minute
-
-logger = logging.getLogger("medmamba.faults")
 
 
 def private_folder() -> Path:
@@ -70,10 +64,5 @@ def sweep(folder: Path, age: float = OLD) -> None:
 
 
 async def keep_swept(folder: Path) -> None:
-    """Sweep again and again, whatever happens; to be cancelled."""
-    while True:
-        await asyncio.sleep(OFTEN)
-        try:
-            await run_in_threadpool(sweep, folder)
-        except Exception as error:
-            logger.error("not swept: %s", places(error))
+    """Sweep again and again; to be cancelled."""
+    await repeat(OFTEN, lambda: sweep(folder))

@@ -16,11 +16,10 @@ from torch import Tensor
 
 from medmamba import checkpoints
 from medmamba.arguments import new_folder
-from medmamba.data import load_split
-from medmamba.errors import CheckpointError, DataError, RequestError
+from medmamba.errors import CheckpointError, RequestError
 from medmamba.preprocess import Transform
 from medmamba.run_folder import check_outputs, read_best
-from medmamba.train import Phase, layout_of, outputs_of, phases, read_tasks, starting_point, validate
+from medmamba.train import Phase, layout_of, outputs_of, phases, read_tasks, starting_point, validate, validation_of
 from medmamba.variants import build, config_of
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -63,9 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     layout, transform = layout_of(tasks), Transform(size)
     check_outputs(best, outputs_of(layout))
     start, behind = starting_point(arguments.start, layout)
-    validation = [load_split(arguments.data, task, "val", size, arguments.run / "squares") for task in tasks]
-    if not any(len(split) for split in validation):
-        raise DataError("There are no validation pictures of the recipe's tasks, by which a share could be chosen.")
+    validation = validation_of(tasks, arguments.data, size, arguments.run / "squares")
     model = build(config_of(best["config"]["variant"], layout.num_outputs)).eval()
     scores: dict[float, float] = {}
     for share in arguments.shares:

@@ -218,10 +218,19 @@ def _pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> tuple[Pool, list[
     cache.mkdir(parents=True, exist_ok=True)
     side = round(config.size * MARGIN) if config.augment == "recipe" else config.size
     pool = Pool(tasks, [load_split(config.data, task, "train", side, cache) for task in tasks])
-    validation = [load_split(config.data, task, "val", config.size, cache) for task in tasks]
+    return pool, validation_of(tasks, config.data, config.size, cache)
+
+
+def validation_of(tasks: tuple[Task, ...], data: Path, size: int, cache: Path) -> list[Split]:
+    """The validation pictures task by task, squared once and kept in ``cache``.
+
+    Raises:
+        DataError: there are none.
+    """
+    validation = [load_split(data, task, "val", size, cache) for task in tasks]
     if not any(len(split) for split in validation):
         raise DataError("The recipe's tasks have no validation pictures in the data folder, so no weights are best.")
-    return pool, validation
+    return validation
 
 
 def _changes(config: TrainConfig, tasks: tuple[Task, ...]) -> Callable[..., Tensor]:

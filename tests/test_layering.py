@@ -59,8 +59,8 @@ medmamba.__main__
 
 app.sheets app.texts
 app.engine app.frames app.header app.line app.logs app.plots app.probe_checks app.settings app.store app.surface
-app.check_space app.examples app.gate app.logins app.memory app.probe app.ray_engine app.service app.theme app.unread
-app.uploads
+app.check_space app.chores app.examples app.gate app.logins app.probe app.ray_engine app.service app.theme app.unread
+app.memory app.uploads
 app.present
 app.opinion
 app.admission app.ledger app.neutral app.proxies

@@ -189,7 +189,7 @@ export class Batch {
     const waiting = this.waiting.get(message?.request);
     if (!waiting) return;
     for (const result of message.rows) Object.assign(waiting.group.find((row) => row.token === result.token) ?? {}, result);
-    if (message.error) for (const row of waiting.group) if (!isAnswered(row)) row.error ??= message.error;
+    if (message.error) for (const row of waiting.group.filter((row) => !isAnswered(row))) row.error = message.error;
     if (message.finished) {
       this.waiting.delete(message.request);
       waiting.resolve();

@@ -78,6 +78,7 @@ def resolve(backend: str, device: torch.device) -> str:
 
 
 def _check(**given: tuple[Tensor | None, tuple[int, ...]]) -> None:
+    """Raises ``RequestError`` for the first tensor, by name, that is there and has not the shape beside it."""
     for name, (tensor, shape) in given.items():
         if tensor is not None and tensor.shape != shape:
             raise RequestError(f"{name} has the shape {tuple(tensor.shape)}, and the other tensors ask for {shape}.")

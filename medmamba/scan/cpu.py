@@ -41,9 +41,8 @@ def _rows(tensor: Tensor) -> Tensor:
 
 def known_of(A: Tensor) -> str:
     """What is known of exp(delta A) where no delta is negative. A: (..., N)."""
-    low, high = (A / torch.arange(1, A.shape[-1] + 1, device=A.device)).aminmax(
-        dim=-1
-    )  # on a ladder, one number for all states
+    ladder = torch.arange(1, A.shape[-1] + 1, device=A.device)
+    low, high = (A / ladder).aminmax(dim=-1)  # on a ladder, one number for all states
     if not high.amax() <= 0:
         return ANY
     return LADDER if (high - low <= -1e-5 * low).all() else FALLING

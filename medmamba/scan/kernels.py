@@ -22,7 +22,7 @@ CHUNK = 16  # steps; in training the state is kept before each chunk
 # numba compiles anew when this file has changed, but does not look at those that it imports.
 IMPORTED = f"{zlib.crc32(''.join(map(inspect.getsource, (calls, steps, vectors))).encode()):08x}"
 FORWARD_GROUP, BACKWARD_GROUP = 16, 4  # states in registers at once
-COMPILING = threading.RLock()  # numba's folder is one for the whole process
+COMPILING = threading.Lock()  # numba's folder is one for the whole process
 
 
 @numba.njit(nogil=True)
