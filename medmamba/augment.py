@@ -1,8 +1,9 @@
 """Random changes of training pictures that leave their labels true; ``tasks.Augmentation`` says how much for each task.
 
-A batch is changed at once: every picture gets one affine map (flip, rotation, zoom, shift) sampled bilinearly, a gain a
-channel, and a common brightness and contrast; where a recipe asks for noise, half of a task's pictures get it, and
-where it asks for grey, that share of them loses its colour before the gain.
+A batch is changed at once: every picture gets one affine map (flip, stretch, rotation, zoom, shift) sampled bilinearly,
+a gain a channel, and a common brightness and contrast. What a recipe may ask for besides: noise on half of a task's
+pictures; grey, a share of them that loses its colour; gamma, a power of all values. No random number is drawn for what
+no task asks for, so that the recipes of older weights give the pictures that they gave.
 """
 
 import math
@@ -15,8 +16,8 @@ from torch.nn import functional as F
 
 from medmamba.tasks import Task
 
-ZOOM = (0.75, 1.1)  # side of the part that is seen, against the picture's side
-SHIFT = 0.08  # of the picture's side
+FARTHEST = 1.1  # side of the part that is seen, against the picture's side; the nearest is a task's own
+SHIFT = 0.08  # of half the picture's side, beyond what zooming in leaves free
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Augmenter:
     contrast: Tensor
     noise: Tensor
     grey: Tensor
+    nearest: Tensor
+    stretch: Tensor
+    gamma: Tensor
 
     @classmethod
     def of(cls, tasks: tuple[Task, ...]) -> Self:
@@ -45,6 +49,9 @@ class Augmenter:
             torch.tensor([a.contrast for a in limits]),
             torch.tensor([a.noise for a in limits]),
             torch.tensor([a.grey for a in limits]),
+            torch.tensor([a.nearest for a in limits]),
+            torch.tensor([a.stretch for a in limits]),
+            torch.tensor([a.gamma for a in limits]),
         )
 
     def __call__(self, pictures: Tensor, task: Tensor, size: int, random: torch.Generator) -> Tensor:
@@ -55,21 +62,28 @@ class Augmenter:
             return torch.rand(count, *shape, generator=random) * 2 - 1
 
         angle = uniform() * self.radians[task]
-        side = ZOOM[0] + (uniform() + 1) / 2 * (ZOOM[1] - ZOOM[0])
+        nearest = self.nearest[task]
+        side = nearest + (uniform() + 1) / 2 * (FARTHEST - nearest)
         flip_x = 1 - 2 * (torch.rand(count, generator=random) < self.flip_horizontally[task] / 2).float()
         flip_y = 1 - 2 * (torch.rand(count, generator=random) < self.flip_vertically[task] / 2).float()
-        cos, sin = angle.cos() * side, angle.sin() * side
         freedom = SHIFT + (1 - side).clamp(min=0)
+        width = height = side
+        if self.stretch.any():
+            root = (uniform() * self.stretch[task] / 2).exp()
+            width, height = side * root, side / root
+        cos, sin = angle.cos(), angle.sin()
         theta = torch.stack(
             [
-                torch.stack([cos * flip_x, -sin * flip_y, uniform() * freedom], dim=1),
-                torch.stack([sin * flip_x, cos * flip_y, uniform() * freedom], dim=1),
+                torch.stack([cos * width * flip_x, -sin * height * flip_y, uniform() * freedom], dim=1),
+                torch.stack([sin * width * flip_x, cos * height * flip_y, uniform() * freedom], dim=1),
             ],
             dim=1,
         )
         grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
         seen = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-        if self.grey.any():  # nothing is drawn otherwise, so that recipes without it keep their random numbers
+        if self.gamma.any():
+            seen = seen.clamp(min=0) ** (uniform(1, 1, 1) * self.gamma[task][:, None, None, None]).exp()
+        if self.grey.any():
             grey = torch.rand(count, generator=random) < self.grey[task]
             seen = torch.where(grey[:, None, None, None], seen.mean(1, keepdim=True), seen)
         seen = seen * (1 + uniform(3, 1, 1) * self.gain[task][:, None, None, None])

@@ -6,9 +6,9 @@ that is there the same weight, so that macro sensitivity and balanced accuracy a
 Accuracy and the shares of single classes have exact intervals, see ``share``. The others are percentiles over resamples
 of the pictures (Efron & Tibshirani 1993). Where several pictures come from one patient all of them are too narrow, but
 the pictures that we have carry no patient numbers, so that whole patients cannot be drawn. A resample in which a class
-is missing says nothing of it. Resamples have larger calibration errors than the pictures themselves, so that this
-interval lies to one side. Neither library computes a thousand resamples at once, which is why ``Resamples`` does; the
-tests hold it to the libraries' functions.
+is missing says nothing of it. Resamples have larger calibration errors than the pictures themselves, so that these have
+an interval of their own, see ``calibration_estimate``. Neither library computes a thousand resamples at once, which is
+why ``Resamples`` does; the tests hold it to the libraries' functions.
 """
 
 from dataclasses import asdict, dataclass
@@ -23,6 +23,7 @@ from torchmetrics.functional import classification as torchmetrics
 RESAMPLES = 1000
 INTERVAL = 0.95
 CALIBRATION_BINS = 15
+LARGEST_STRETCH = 3.0  # of the gaps between accuracy and confidence, looked at for a calibration error's interval
 BY_CLASS = ("precision", "sensitivity", "specificity", "f1", "auc")
 
 
@@ -77,8 +78,40 @@ def calibration_error_by_chance(probabilities: np.ndarray, seed: int = 0) -> flo
     probabilities (n, classes).
     """
     confidence = probabilities.max(1)
-    right = np.random.default_rng(seed).random((RESAMPLES, len(confidence))) < confidence
-    return float(_calibration_errors(confidence, right - confidence, np.ones((1, 1))).mean())
+    return float(_drawn_calibration_errors(confidence, confidence, seed).mean())
+
+
+def calibration_estimate(labels: np.ndarray, probabilities: np.ndarray, seed: int = 0) -> Estimate:
+    """``calibration_error`` with an interval for what it would be on as many pictures as one likes.
+
+    Small bins have an error by chance, which lifts a resample's error above that of the pictures and that above the
+    truth, so that percentiles of resamples would hold no classifier to be calibrated. The interval is that of a test
+    turned round (Neyman 1937): classifiers are supposed whose gaps between accuracy and confidence are those found, all
+    stretched by one factor, and those are kept on whose draws the error found lies within the central 95 %. It begins
+    at 0 where a perfectly calibrated classifier may well show that error, and always holds the error found.
+    """
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    cells = _one_hot(_calibration_bins(confidence), CALIBRATION_BINS)
+    gaps = cells @ _ratio((right - confidence) @ cells, cells.sum(0).clip(min=1))
+    found = calibration_error(labels, probabilities)
+
+    def least_stretch(quantile: float) -> float:
+        """The smallest factor with which so large a share of draws does not exceed the error found."""
+
+        def beyond(stretch: float) -> bool:
+            drawn = _drawn_calibration_errors(confidence, confidence + stretch * gaps, seed)
+            return bool(np.quantile(drawn, quantile) >= found)
+
+        low, high = 0.0, LARGEST_STRETCH
+        if beyond(low):
+            return low
+        while high - low > 0.01:
+            middle = (low + high) / 2
+            low, high = (low, middle) if beyond(middle) else (middle, high)
+        return high
+
+    tail = (1 - INTERVAL) / 2
+    return Estimate(found, least_stretch(1 - tail) * found, max(least_stretch(tail), 1.0) * found)
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, list[Any]]:
@@ -151,7 +184,7 @@ def report(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...]
         mean = np.mean if name == "auc" else np.nanmean  # a macro AUC without one of its classes is another measure
         overall[name] = Estimate.of(mean(values[name]), mean(resampled[name], axis=1))
     overall["balanced_accuracy"] = overall["sensitivity"]
-    overall["ece"] = Estimate.of(calibration_error(labels, probabilities), resamples.calibration_error())
+    overall["ece"] = calibration_estimate(labels, probabilities)
     confusion = sklearn_metrics.confusion_matrix(labels, predicted, labels=np.arange(len(names)))
     rows: dict[str, dict[str, Any]] = {}
     for k, name in enumerate(names):
@@ -222,12 +255,22 @@ class Resamples:
         return aucs
 
 
+def _calibration_bins(confidence: np.ndarray) -> np.ndarray:
+    """(n,): the number of each picture's bin, from 0."""
+    return np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+
+
 def _calibration_errors(confidence: np.ndarray, excess: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """(draws,): the sum over bins of |sum of excess|, over pictures; excess (n,) or (draws, n), counts (draws, n)."""
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     weighted = counts * excess
     counted = np.broadcast_to(counts, weighted.shape).sum(1)
-    return np.abs(weighted @ _one_hot(bins, CALIBRATION_BINS)).sum(1) / counted
+    return np.abs(weighted @ _one_hot(_calibration_bins(confidence), CALIBRATION_BINS)).sum(1) / counted
+
+
+def _drawn_calibration_errors(confidence: np.ndarray, chance: np.ndarray, seed: int) -> np.ndarray:
+    """(draws,): calibration errors where a picture's answer is right by ``chance`` (n,); the same draws each time."""
+    right = np.random.default_rng(seed).random((RESAMPLES, len(confidence))) < chance
+    return _calibration_errors(confidence, right - confidence, np.ones((1, 1)))
 
 
 def _aucs(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

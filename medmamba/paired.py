@@ -1,6 +1,7 @@
 """Two networks judged on the same pictures: differences with intervals, and McNemar's test.
 
-Intervals of differences come from resamples that draw the same pictures for both. McNemar's test (1947), in its exact
+Intervals of differences come from resamples that draw the same pictures for both. What resampling adds to a calibration
+error it adds to both, so that it leaves the difference of two like ones. McNemar's test (1947), in its exact
 form, a binomial test, looks at the pictures that only one of the two gets right. Neither knows which pictures come from
 one patient: where several do, intervals are too narrow and p values too small.
 """

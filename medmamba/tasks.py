@@ -27,7 +27,9 @@ class Augmentation:
 
     flips: "h", "v", "hv" or none, only where anatomy allows; rotation: degrees; colour: relative gain a channel;
     brightness, contrast: relative to the picture's mean and to the differences from it; noise: the largest standard
-    deviation of Gaussian noise, of values in [0, 1]; grey: share of pictures that lose their colour.
+    deviation of Gaussian noise, of values in [0, 1]; grey: share of pictures that lose their colour; nearest: the
+    smallest side of the part that is seen, against the picture's; stretch, gamma: the largest logarithm of width over
+    height, and of the power that values are raised to.
     """
 
     flips: str = ""
@@ -37,6 +39,9 @@ class Augmentation:
     contrast: float = 0.15
     noise: float = 0.0
     grey: float = 0.0
+    nearest: float = 0.75
+    stretch: float = 0.0
+    gamma: float = 0.0
 
 
 @dataclass(frozen=True)

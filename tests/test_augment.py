@@ -1,5 +1,7 @@
 """Random changes: none that a task does not allow, and the same ones for the same seed."""
 
+import math
+
 import pytest
 import torch
 
@@ -129,3 +131,51 @@ def test_grey_takes_the_colour_of_its_share_of_pictures():
     spread = changed(Augmentation(grey=0.3), coloured).std(1).mean((1, 2))
     assert 0.22 < (spread < 1e-6).float().mean() < 0.38
     assert (changed(Augmentation(), coloured).std(1) > 1e-3).all()
+
+
+def extents(pictures):
+    """Width and height of what is bright, for each picture, against its side."""
+    bright = pictures.mean(1) > 0.5
+    return bright.any(1).float().mean(1), bright.any(2).float().mean(1)
+
+
+@pytest.fixture
+def bright_square():
+    pictures = torch.zeros(400, 3, 60, 60)
+    pictures[:, :, 20:40, 20:40] = 1
+    return pictures
+
+
+def test_zoom_keeps_to_the_task_s_nearest_side(bright_square):
+    for nearest in (0.75, 0.5):
+        width, height = extents(changed(Augmentation(brightness=0, contrast=0, nearest=nearest), bright_square, 120))
+        assert width.max() == pytest.approx(1 / 3 / nearest, abs=0.03)
+        assert height.max() == pytest.approx(1 / 3 / nearest, abs=0.03)
+
+
+def test_stretch_keeps_to_the_task_s_limit_and_to_the_area(bright_square):
+    still = extents(changed(Augmentation(brightness=0, contrast=0), bright_square, 120))
+    width, height = extents(changed(Augmentation(brightness=0, contrast=0, stretch=0.4), bright_square, 120))
+    assert (still[0] / still[1]).log().abs().max() < 0.03
+    assert 0.33 < (width / height).log().abs().max() < 0.45
+    assert (width * height).mean() == pytest.approx(float((still[0] * still[1]).mean()), rel=0.05)
+
+
+def test_gamma_bends_values_and_leaves_black_and_white():
+    grey = torch.tensor([0.0, 0.25, 1.0])[:, None, None, None].expand(3, 3, 8, 8).repeat(100, 1, 1, 1)
+    dark, middle, bright = changed(Augmentation(brightness=0, contrast=0, gamma=0.5), grey)[:, 0, 0, 0].view(100, 3).T
+    assert (dark == 0).all()
+    assert bright.min() > 1 - 1e-5
+    powers = middle.log() / math.log(0.25)
+    assert 0.45 < powers.log().max() <= 0.5 + 1e-4
+    assert -0.5 - 1e-4 <= powers.log().min() < -0.45
+
+
+def test_a_recipe_without_stretch_and_gamma_draws_none():
+    """The runs of record before there were these shall meet the same changes again."""
+    plain, other = (torch.Generator().manual_seed(0) for _ in range(2))
+    pictures, task = torch.rand(4, 3, 24, 24), torch.zeros(4, dtype=torch.long)
+    augmenter(Augmentation())(pictures, task, 24, plain)
+    augmenter(Augmentation(stretch=0.1, gamma=0.1))(pictures, task, 24, other)
+    torch.rand(8, generator=plain)
+    assert torch.equal(plain.get_state(), other.get_state())

@@ -187,3 +187,43 @@ def test_few_pictures_leave_a_calibration_error_by_chance(pictures, low, high):
     assert low < by_chance < high
     drawn = [metrics.calibration_error((random.random(pictures) > sure).astype(int), probabilities) for _ in range(30)]
     assert by_chance == pytest.approx(np.mean(drawn), abs=0.01)
+
+
+def answers(random, confidence, chance):
+    """Labels and probabilities of two classes: the more probable one is right by ``chance``."""
+    return (random.random(len(confidence)) > chance).astype(np.int64), np.stack([confidence, 1 - confidence], 1)
+
+
+@pytest.mark.parametrize(("pictures", "offset"), [(100, 0.0), (700, 0.0), (300, -0.1), (700, -0.1)])
+def test_the_interval_of_a_calibration_error_holds_the_truth_nineteen_times_in_twenty(pictures, offset):
+    random = np.random.default_rng(pictures)
+    held = []
+    for _ in range(40):
+        sure = random.uniform(0.62, 1, pictures)
+        found = metrics.calibration_estimate(*answers(random, sure, sure + offset))
+        assert found.low <= found.value <= found.high
+        held.append(found.low <= -offset <= found.high)
+    assert sum(held) >= 35  # of 40, where 38 are expected
+
+
+def test_percentiles_of_resamples_would_call_no_model_calibrated():
+    """Why calibration errors have an interval of their own."""
+    random = np.random.default_rng(0)
+    counts = random.multinomial(700, np.full(700, 1 / 700), 200)
+    for _ in range(20):
+        sure = random.uniform(0.62, 1, 700)
+        resampled = metrics.Resamples(*answers(random, sure, sure), counts).calibration_error()
+        assert np.quantile(resampled, 0.025) > 0
+
+
+def test_a_calibration_error_that_chance_cannot_give_has_an_interval_off_zero():
+    random = np.random.default_rng(5)
+    sure = random.uniform(0.62, 1, 4000)
+    found = metrics.calibration_estimate(*answers(random, sure, sure - 0.2))
+    assert found.low == pytest.approx(0.185, abs=0.012)
+    assert found.high == pytest.approx(0.215, abs=0.012)
+
+
+def test_the_calibration_error_of_a_few_sure_and_right_answers_has_an_interval():
+    found = metrics.calibration_estimate(np.zeros(3, np.int64), np.array([[1.0, 0.0]] * 3))
+    assert (found.value, found.low, found.high) == (0, 0, 0)

@@ -12,28 +12,18 @@ import struct
 import imagecodecs
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from medmamba.errors import ImageError
-from medmamba.images import codestream
+from medmamba.images import codestream, tiff
 from medmamba.images.geometry import turn
-from medmamba.images.limits import MAX_FRAMES, TOO_LARGE, check_frame, check_size
+from medmamba.images.limits import TOO_LARGE, check_frame, check_size
 from medmamba.images.picture import MedicalImage, gaps, span
+from medmamba.images.tiff import DAMAGED, UNUSUAL
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # its messages quote text chunks and tags
 
 FORMATS = {"PNG": "PNG", "JPEG": "JPEG", "TIFF": "TIFF", "BMP": "BMP", "WebP": "WEBP", "GIF": "GIF"}
-DAMAGED = "This picture is damaged or cut off. Copy or export it again."
-UNUSUAL = "This picture stores its colours in a way that is not read. Save it as an 8-bit or 16-bit PNG."
 ORIENTATION = 0x0112
-# TIFF 6.0, its supplement 2 and libtiff: tags, and what imagecodecs is given to decode
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR = 256, 257, 258, 259, 262, 277, 284
-TILE_WIDTH, TILE_HEIGHT, EXTRA, FORMAT, DEPTH = 322, 323, 338, 339, 32997
-STARTS, LENGTHS = (273, 324), (279, 325)
-COMPRESSIONS = frozenset((1, 5, 8, 32773, 32946, 34925, 50000))  # none, LZW, deflate twice, PackBits, LZMA, Zstandard
-TYPES = {(1, 16): "u2", (1, 32): "u4", (2, 8): "i1", (2, 16): "i2", (2, 32): "i4"} | {
-    (3, bits): f"f{bits // 8}" for bits in (16, 32, 64)
-}
 
 
 def read(data: bytes, kind: str, frame: int = 0) -> MedicalImage:
@@ -71,20 +61,20 @@ def _read(data: bytes, kind: str, frame: int) -> MedicalImage:
 
 def _read_tiff(data: bytes, frame: int) -> MedicalImage:
     """One page. It is made the file's first, since Pillow opens no file with a page before it that it does not know."""
-    tags, frames = _tiff_page(data, frame)
+    tags, frames = tiff.page(data, frame)
     warnings = [f"Page {frame + 1} of {frames}."] if frames > 1 else []
     alone = data[:4] + struct.pack("<I" if data[:2] == b"II" else ">I", tags.offset) + data[8:]
     orientation = _orientation(tags.get(ORIENTATION), warnings)
-    forms = set(_numbers(tags, FORMAT) or (1,))
-    if _number(tags, PHOTOMETRIC, 1) <= 2 and (forms != {1} or max(_numbers(tags, BITS) or (1,)) >= 16):
-        pixels = turn(_deep_tiff(alone, tags, warnings), orientation)
+    if tiff.is_deep(tags):
+        deep, laid = tiff.values(alone, tags)
+        pixels = turn(deep if deep.ndim == 2 else _without_alpha(deep, warnings, laid), orientation)
     else:
         try:
             with Image.open(io.BytesIO(alone), formats=["TIFF"]) as picture:  # it turns the picture itself
                 pixels = _load(picture, warnings)
         except UnidentifiedImageError:
-            raise ImageError(UNUSUAL if _is_whole(data, tags) else DAMAGED) from None
-    inverted = _number(tags, PHOTOMETRIC, 1) == 0 and pixels.dtype != np.uint8
+            raise ImageError(UNUSUAL if tiff.is_whole(data, tags) else DAMAGED) from None
+    inverted = tiff.is_white_zero(tags) and pixels.dtype != np.uint8
     if inverted:
         warnings.append("Inverted for display, as the file says that its lowest value is white.")
     return _image(pixels, "TIFF", frame, frames, warnings).replace(inverted=inverted)
@@ -167,81 +157,6 @@ def _deep_png(picture: Image.Image, data: bytes) -> np.ndarray | None:
     if deep.dtype != np.uint16 or deep.shape not in ((picture.height, picture.width, n) for n in (2, 3, 4)):
         raise ImageError(UNUSUAL)
     return deep
-
-
-def _tiff_page(data: bytes, frame: int) -> tuple[ImageFileDirectory_v2, int]:
-    """The tags of one page (from 0), its size checked, and how many pages there are."""
-    places: dict[int, None] = {}
-    place = ImageFileDirectory_v2(data[:8]).next
-    while place > 0 and place not in places and len(places) <= MAX_FRAMES:
-        places[place] = None
-        place = _directory(data, place).next
-    if not places:
-        raise ImageError(DAMAGED)
-    check_frame(frame, len(places))
-    tags = _directory(data, list(places)[frame])
-    if tags.next < 0:
-        raise ImageError(DAMAGED)
-    check_size(_number(tags, HEIGHT, 0), _number(tags, WIDTH, 0))
-    check_size(_number(tags, TILE_HEIGHT, 1), _number(tags, TILE_WIDTH, 1))
-    return tags, len(places)
-
-
-def _directory(data: bytes, place: int) -> ImageFileDirectory_v2:
-    """The tags of the page at ``place``. Where they are cut off, Pillow keeps those before, and ``next`` is -1."""
-    source, tags = io.BytesIO(data), ImageFileDirectory_v2(data[:8])
-    source.seek(place)
-    tags.next = -1
-    tags.load(source)
-    return tags
-
-
-def _numbers(tags: ImageFileDirectory_v2, tag: int) -> tuple[int, ...]:
-    """The whole numbers of a tag, none if it is absent. Raises ``ImageError`` if it holds anything else."""
-    found = tags.get(tag, ())
-    numbers = found if isinstance(found, tuple) else (found,)
-    if not all(isinstance(number, int) for number in numbers):
-        raise ImageError(DAMAGED)
-    return numbers
-
-
-def _number(tags: ImageFileDirectory_v2, tag: int, default: int) -> int:
-    """The first whole number of a tag."""
-    return next(iter(_numbers(tags, tag)), default)
-
-
-def _is_whole(data: bytes, tags: ImageFileDirectory_v2) -> bool:
-    """Whether all strips or tiles of a page lie in the file."""
-    starts, lengths = (sum((_numbers(tags, tag) for tag in pair), ()) for pair in (STARTS, LENGTHS))
-    pieces = zip(starts, lengths, strict=False)
-    return len(starts) == len(lengths) > 0 and all(start + length <= len(data) for start, length in pieces)
-
-
-def _deep_tiff(data: bytes, tags: ImageFileDirectory_v2, warnings: list[str]) -> np.ndarray:
-    """The first page's own values, not turned: (H, W) integers or float32, or (H, W, 3) uint16, alpha laid on black.
-
-    For samples that are not unsigned of up to 8 bits, which Pillow cuts to 8 bits, reads with another sign or not at
-    all. The array is made by the tags that were checked, and libtiff refuses to fill one that its own reading of them
-    does not give.
-    """
-    kinds = {(form, bits) for form in _numbers(tags, FORMAT) or (1,) for bits in _numbers(tags, BITS) or (1,)}
-    kind = TYPES.get(kinds.pop()) if len(kinds) == 1 else None
-    colours, samples = 3 if _number(tags, PHOTOMETRIC, 1) == 2 else 1, _number(tags, SAMPLES, 1)
-    known = _number(tags, COMPRESSION, 1) in COMPRESSIONS and _number(tags, DEPTH, 1) == 1
-    if kind is None or not known or samples - colours not in (0, 1) or (samples > 1 and kind != "u2"):
-        raise ImageError(UNUSUAL)
-    height, width = _number(tags, HEIGHT, 0), _number(tags, WIDTH, 0)
-    planar = samples > 1 and _number(tags, PLANAR, 1) == 2
-    deep = np.empty((samples, height, width) if planar else (height, width, samples), kind)
-    imagecodecs.tiff_decode(data, out=deep)
-    deep = np.moveaxis(deep, 0, 2) if planar else deep
-    if samples == 1:
-        with np.errstate(over="ignore"):
-            return deep[:, :, 0].astype(np.float32 if deep.dtype.kind == "f" else deep.dtype, copy=False)
-    extra = _number(tags, EXTRA, 2)
-    if samples == colours or extra not in (1, 2):
-        return deep[:, :, 0] if colours == 1 else deep[:, :, :3]
-    return _without_alpha(deep, warnings, laid=extra == 1)
 
 
 def _refuse_cut_off(data: bytes) -> None:
