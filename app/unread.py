@@ -3,7 +3,7 @@
 Gradio keeps what it has to say to a session until the session reads it, for the 2,000 sessions that it met last, an
 asking one counted from its first question. What it then has to say to one that it forgot is a KeyError, and where that
 is how many wait before it, the KeyError ends the task that takes questions off the queue: nobody is answered any more,
-while the server looks well. A soak met it after 2,600 requests (docs/log.md, 2026-11-25); anyone can bring it about.
+while the server looks well. A soak met it after 2,600 requests (docs/log.md); anyone can bring it about.
 """
 
 from typing import Any

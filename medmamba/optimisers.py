@@ -2,8 +2,7 @@
 
 Muon (K. Jordan et al. 2024, torch.optim.Muon since torch 2.9) takes the momentum of a weight matrix and sets all of its
 singular values to about one before it steps. Under Adam the step in what is particular to a task shrinks with the share
-of the task's pictures, as the noise of all others sets the scale; under Muon it does not. Figures: docs/log.md,
-2026-11-25.
+of the task's pictures, as the noise of all others sets the scale; under Muon it does not. Figures: docs/log.md.
 """
 
 from collections.abc import Mapping
