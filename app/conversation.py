@@ -1,7 +1,8 @@
 """What the page asks and how it is answered, step by step: plain data in, messages out.
 
 A message holds everything known so far, the answer's HTML included, so that one lost on the way does no harm and what
-the page shows together belongs together; ``request`` tells the page which of its requests it belongs to.
+the page shows together belongs together; ``request`` tells the page which of its requests it belongs to. Beside an
+answer, ``evidence`` is its map, None where it has none, and missing while the map is.
 """
 
 import base64

@@ -65,7 +65,7 @@ def learn_routes(tutor: Tutor, service: Service, upload_bytes: int) -> APIRouter
     @router.get("/quizzes/{token}/table")
     async def table(request: Request, token: str) -> Response:
         """The answers as CSV."""
-        return await answered(request, lambda texts: _table(tutor, token), _csv)
+        return await answered(request, lambda texts: _table(tutor, token, texts), _csv)
 
     @router.get("/quizzes/{token}/{position}")
     async def case(request: Request, token: str, position: int) -> Response:
@@ -226,9 +226,9 @@ def _results(tutor: Tutor, token: str) -> dict[str, Any]:
     }
 
 
-def _table(tutor: Tutor, token: str) -> str:
+def _table(tutor: Tutor, token: str, texts: Texts) -> str:
     with tutor.quiz(token) as held:
-        return quiz.table(held, tutor.opinions(held))
+        return quiz.table(held, tutor.opinions(held), texts("strip"))
 
 
 def _deck(service: Service, data: dict[str, Any]) -> Deck:

@@ -74,13 +74,16 @@ def evidence(map_: EvidenceMap, analysis: Analysis, texts: Texts) -> dict[str, A
 
 
 def map_note(map_: EvidenceMap, analysis: Analysis, texts: Texts) -> str:
-    """What a map is and is not, its cells, and whether its scale means anything beyond itself."""
+    """What a map is and is not, its cells, and whether its method and scale mean anything beyond itself."""
     if not map_.is_positive_anywhere:
         return texts("evidence.none", label=texts.term(_label(analysis.task, map_.class_name)))
-    note = map_size(map_, analysis.image, texts)
+    notes = [map_size(map_, analysis.image, texts)]
     is_cam = (map_.method, map_.stage) == ("grad-cam", LAST_STAGE)
-    has_scale = is_cam and analysis.answer.task in analysis.card.evidence_scale
-    return note if has_scale else f"{note} {texts('evidence.relative')}"
+    if not is_cam:
+        notes.append(texts("evidence.early" if map_.method == "grad-cam" else "evidence.compared"))
+    if not (is_cam and analysis.answer.task in analysis.card.evidence_scale):
+        notes.append(texts("evidence.relative"))
+    return " ".join(notes)
 
 
 def map_size(map_: EvidenceMap, image: MedicalImage, texts: Texts) -> str:

@@ -17,6 +17,7 @@ CONFIDENCES = ("guess", "fairly", "sure")
 HEADER = (
     *("position", "case", "task", "truth", "answer", "right", "confidence", "mark_x", "mark_y"),
     *("network", "network_probability", "network_refused", "checkpoint", "version", "sha256"),
+    "notice",
 )
 
 
@@ -133,8 +134,8 @@ def results(quiz: Quiz, opinions: Mapping[int, Opinion]) -> Results:
     )
 
 
-def table(quiz: Quiz, opinions: Mapping[int, Opinion]) -> str:
-    """The answers as CSV, in the order they were shown; nothing in it tells who answered."""
+def table(quiz: Quiz, opinions: Mapping[int, Opinion], notice: str) -> str:
+    """The answers as CSV, in the order they were shown, each with the notice; nothing in it tells who answered."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(HEADER)
@@ -147,6 +148,7 @@ def table(quiz: Quiz, opinions: Mapping[int, Opinion]) -> str:
             *(int(response.choice == case.truth), response.confidence, x, y, opinion.choice or ""),
             *("" if share is None else f"{share:.6f}", int(opinion.refused) if opinion.choice else ""),
             *(opinion.checkpoint.get(key, "") for key in ("title", "version", "sha256")),
+            notice,
         )
         writer.writerow([_harmless(str(cell)) for cell in row])
     return out.getvalue()

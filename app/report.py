@@ -95,7 +95,7 @@ class _Page(Sheets):
     """A report, part after part."""
 
     def __init__(self, texts: Texts) -> None:
-        super().__init__()
+        super().__init__(texts("report.notice"))
         self.texts = texts
 
     def skip(self, lines: float = 0.7) -> None:
@@ -105,7 +105,6 @@ class _Page(Sheets):
         self.write(self.texts("report.title"), 17, "bold")
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         self.write(self.texts("report.made", made=made, id=identifier), colour=QUIET)
-        self.write(self.texts("report.notice"), 10, "bold", ALERT)
         self.skip()
 
     def pictures(self, display: np.ndarray, marked: np.ndarray | None) -> None:

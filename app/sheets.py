@@ -15,9 +15,14 @@ INK, QUIET, ALERT, RAIL = "#182027", "#51606b", "#8a4b00", "#dfe5e8"
 
 
 class Sheets:
-    """As many sheets as it takes; ``at`` is where the next line goes, as a share of the height."""
+    """As many sheets as it takes; ``at`` is where the next line goes, as a share of the height.
 
-    def __init__(self) -> None:
+    Args:
+        notice: what is written at the top of every sheet, since sheets are handed on one by one.
+    """
+
+    def __init__(self, notice: str) -> None:
+        self.notice = notice
         self.sheets: list[Figure] = []
         self.turn()
 
@@ -30,6 +35,8 @@ class Sheets:
         """Begin a new sheet."""
         self.sheets.append(Figure(figsize=A4))
         self.at = TOP
+        self.write(self.notice, 10, "bold", ALERT)
+        self.at -= height_of(5)
 
     def make_room(self, height: float) -> None:
         """Begin a new sheet where so much would not fit on this one."""

@@ -1,8 +1,22 @@
-"""Kinds of arguments that name what a command will write: refused before the work and not after it."""
+"""Kinds of arguments, so that what a command cannot work with is refused before the work and not after it."""
 
 import os
 from argparse import ArgumentTypeError
+from collections.abc import Callable
 from pathlib import Path
+
+
+def whole_from(least: int, most: int = 2**32 - 1) -> Callable[[str], int]:
+    """For ``type`` of an argument: what reads a whole number from ``least`` to ``most``, and refuses anything else."""
+
+    def whole_number(text: str) -> int:
+        number = int(text)  # what is no number at all, argparse words by this function's name
+        if not least <= number <= most:
+            raise ArgumentTypeError(f"a whole number from {least} to {most} is wanted, not {number}")
+        return number
+
+    whole_number.__name__ = "whole number"
+    return whole_number
 
 
 def new_file(text: str) -> Path:

@@ -18,8 +18,9 @@ from medmamba import checkpoints
 from medmamba.arguments import new_folder
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.preprocess import Transform
-from medmamba.run_folder import check_outputs, read_best
-from medmamba.train import Phase, layout_of, outputs_of, phases, read_tasks, starting_point, validate, validation_of
+from medmamba.recipe import layout_of, outputs_of, read_tasks
+from medmamba.run_folder import check_outputs, read_best, write_saved
+from medmamba.train import Phase, phases, starting_point, validate, validation_of
 from medmamba.variants import build, config_of
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     content = best | {"model": mixed(start, best["model"], chosen), "blend": chosen}
     if chosen < 1:
         content |= history(best, behind)
-    torch.save(content, arguments.out / "best.pt")
+    write_saved(arguments.out / "best.pt", content)
     print(f"Kept {chosen:.2f}.")
     return 0
 

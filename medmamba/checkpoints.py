@@ -24,7 +24,9 @@ from torch import Tensor, nn
 from medmamba.errors import CheckpointError
 from medmamba.network import Network, NetworkConfig
 from medmamba.preprocess import Transform
+from medmamba.replacing import replacing
 from medmamba.tasks import OutputLayout, Task
+from medmamba.typed import check_types
 from medmamba.variants import build, config_from_json
 
 CARD, WEIGHTS, GOLDEN = "card.json", "weights.safetensors", "golden.safetensors"
@@ -64,7 +66,7 @@ class Card:
     evidence_scale: dict[str, float] = field(default_factory=dict)
     bands: dict[str, float] = field(default_factory=lambda: {"likely": 0.8})
     prediction_sets: dict[str, float] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     sha256: str = ""
 
     def to_json(self) -> str:
@@ -79,24 +81,45 @@ class Card:
         """Read ``card.json``.
 
         Raises:
-            CheckpointError: it is not JSON, or a field is missing, unknown or of the wrong kind.
+            CheckpointError: it is not JSON, a field is missing, unknown or of the wrong kind, or has a value that it
+                cannot have.
         """
         try:
-            entry = json.loads(text)
-            network, transform = entry.pop("config"), entry.pop("transform")
-            tasks = tuple(Task.from_json(task) for task in entry.pop("tasks"))
-            routed = tuple(entry.pop("routed"))
-            for name in ("not_for", "limits"):
-                entry[name] = tuple(entry.get(name, ()))
-            return cls(
+            entry = {name: _frozen(value) for name, value in json.loads(text).items()}
+            network, transform, tasks, routed = (entry.pop(name) for name in ("config", "transform", "tasks", "routed"))
+            card = cls(
                 config=config_from_json(network),
-                transform=Transform(int(transform["size"]), tuple(transform["mean"]), tuple(transform["std"])),
-                layout=OutputLayout(tasks, routed),
+                transform=Transform(transform["size"], _frozen(transform["mean"]), _frozen(transform["std"])),
+                layout=OutputLayout(tuple(map(Task.from_json, tasks)), routed),
                 **entry,
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            check_types(card)
+            _check_values(card)
+            return card
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             known = ", ".join(f.name for f in fields(cls))
             raise CheckpointError(f"card.json cannot be used ({error}); its fields are: {known}.") from error
+
+
+def _frozen(value: Any) -> Any:
+    """A list of JSON as the tuple that it is on a card; anything else as it is, for ``check_types`` to judge."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_values(card: Card) -> None:
+    """Refuse what would come up only when a picture is classified.
+
+    Raises:
+        ValueError: a value is of its kind and yet cannot be.
+    """
+    if min(*card.config.depths, card.config.width, card.config.num_outputs, card.transform.size) < 1:
+        raise ValueError("a size is not positive")
+    if min(*card.transform.std, *card.temperatures.values()) <= 0:
+        raise ValueError("something to divide by is not positive")
+    if "likely" not in card.bands:
+        raise ValueError("bands lacks likely")
+    if not card.novelty.keys() <= {task.name for task in card.layout.tasks}:
+        raise ValueError("novelty names a task that there is not")
 
 
 @dataclass(frozen=True)
@@ -192,23 +215,26 @@ def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], g
 
     The golden logits are those of the weights as stored. golden_input: (batch, 3, size, size), normalised.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     stored = as_stored(model.state_dict())
     stored |= {NOVELTY_PREFIX + k: v for k, v in novelty.items()}
-    save_file({k: v.contiguous().cpu() for k, v in stored.items()}, folder / WEIGHTS)
-    card = replace(card, sha256=hash_of(folder / WEIGHTS))
-    write_card(folder, card)
     reloaded = build(card.config).eval()
     load_strictly(reloaded, {k: v for k, v in stored.items() if not k.startswith(NOVELTY_PREFIX)})
     with torch.inference_mode():
         logits = reloaded(golden_input)
-    save_file({"input": golden_input.contiguous(), "logits": logits.contiguous()}, folder / GOLDEN)
+    folder.mkdir(parents=True, exist_ok=True)
+    # All three are written before any takes its place, so that a crash leaves the checkpoint that was there.
+    with replacing(folder / GOLDEN) as golden, replacing(folder / WEIGHTS) as weights, replacing(folder / CARD) as text:
+        save_file({"input": golden_input.contiguous(), "logits": logits.contiguous()}, golden)
+        save_file({k: v.contiguous().cpu() for k, v in stored.items()}, weights)
+        card = replace(card, sha256=hash_of(weights))
+        text.write_text(card.to_json(), encoding="utf-8")
     return card
 
 
 def write_card(folder: Path, card: Card) -> None:
     """Write the card of a checkpoint folder, in place of the one there."""
-    (folder / CARD).write_text(card.to_json(), encoding="utf-8")
+    with replacing(folder / CARD) as text:
+        text.write_text(card.to_json(), encoding="utf-8")
 
 
 def load_strictly(model: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -13,12 +13,13 @@ import torch
 from tqdm import tqdm
 
 from medmamba import compare_page, timing
-from medmamba.arguments import new_file
+from medmamba.arguments import new_file, whole_from
 from medmamba.contenders import Contender, OfCheckpoint, OfLibrary, library_of
 from medmamba.data import Split
 from medmamba.errors import RequestError
 from medmamba.evaluate import find_splits
 from medmamba.listing import folders_in
+from medmamba.network import SMALLEST_SIDE
 from medmamba.paired import Verdict, verdict_on
 from medmamba.tasks import ClassName, OutputLayout, Task
 
@@ -34,8 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=new_file, required=True, metavar="FILE", help="the HTML report")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--task", help="only this one; needed where a library's network meets several tasks")
-    parser.add_argument("--size", type=int, default=224, help="pixels for a library's network (default: %(default)s)")
-    parser.add_argument("--pictures", type=int, default=8, help="of each task in the report (default: %(default)s)")
+    parser.add_argument(
+        "--size",
+        type=whole_from(SMALLEST_SIDE),
+        default=224,
+        help="pixels for a library's network (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pictures", type=whole_from(0), default=8, help="of each task in the report (default: %(default)s)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,20 +11,22 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from medmamba import data_sets, downloads
-from medmamba.arguments import new_folder
+from medmamba.arguments import new_folder, whole_from
 from medmamba.data import picture_paths
 from medmamba.data_sets import FOLDS, SEED, SPLITS, DataSet, MedMnist, Table
 from medmamba.downloads import Item
 from medmamba.errors import DataError, RequestError
+from medmamba.tasks import Task
 
 RECIPE = "tasks.json"
+BY_PICTURE = "Split by picture: those of one patient, and copies, may be on both sides."  # a caveat for the card
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--medmnist", type=int, metavar="SIDE", help="have the medmnist package download it: 28, 64, 128 or 224 pixels"
     )
     making.add_argument("--out", type=new_folder, required=True, metavar="DIR", help="the data folder; gets DIR/NAME")
-    making.add_argument("--seed", type=int, default=SEED, help="of the split (default: %(default)s)")
+    making.add_argument("--seed", type=whole_from(0), default=SEED, help="of the split (default: %(default)s)")
     making.add_argument(
         "--by-picture", action="store_true", help="split by picture even where patients are known, as the paper did"
     )
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(description(found))
         return 0
     source = arguments.source
-    if arguments.medmnist:
+    if arguments.medmnist is not None:
         if not isinstance(found.tree, MedMnist):
             raise RequestError(f"{found.title} is not of MedMNIST; download it from {found.page} and use --from.")
         source = downloads.through_medmnist(found.tree, arguments.medmnist, arguments.out)
@@ -86,6 +88,7 @@ def prepare(data_set: DataSet, source: Path, out: Path, seed: int = SEED, by_pic
         raise DataError(f"The output folder holds {data_set.name} already; name another one, or remove it first.")
     if not source.exists():
         raise DataError("There is nothing at the path given with --from.")
+    task = data_set.task()
     remarks: list[str] = []
     splits: Iterable[tuple[str, list[Item]]]
     if isinstance(tree, MedMnist):
@@ -97,7 +100,9 @@ def prepare(data_set: DataSet, source: Path, out: Path, seed: int = SEED, by_pic
             else downloads.read_folders(data_set, tree, source, remarks)
         )
         splits = deal(items, seed, by_picture).items()
-    _write(data_set, splits, out / data_set.name)
+        if by_picture:
+            task = replace(task, caveat=f"{task.caveat} {BY_PICTURE}")
+    _write(task, splits, out / data_set.name)
     return remarks + differences(data_set, out)
 
 
@@ -170,15 +175,15 @@ def description(data_set: DataSet) -> str:
     return "\n".join([*lines, *(f"  {'derived':12} {sentence}" for sentence in data_set.derived)])
 
 
-def _write(data_set: DataSet, splits: Iterable[tuple[str, list[Item]]], place: Path) -> None:
+def _write(task: Task, splits: Iterable[tuple[str, list[Item]]], place: Path) -> None:
     """The tree, under another name until it is whole, so that half of one is never taken for it."""
     partial = place.with_name(f"{place.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     for split, items in splits:
-        for c in data_set.classes:
+        for c in task.classes:
             (partial / split / c.name).mkdir(parents=True)
         for item in tqdm(items, desc=split, unit="pictures", delay=2):
-            item.write(partial / split / data_set.classes[item.label].name / item.name)
-    recipe = {key: value for key, value in asdict(data_set.task()).items() if key != "npz"}
+            item.write(partial / split / task.classes[item.label].name / item.name)
+    recipe = {key: value for key, value in asdict(task).items() if key != "npz"}
     (partial / RECIPE).write_text(json.dumps({"tasks": [recipe]}, indent=1) + "\n", encoding="utf-8")
     partial.replace(place)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from medmamba.errors import RequestError
 
+SCHEDULES = ("cosine", "steps", "constant")
 PLAIN = {"size": 224, "label_smoothing": 0.0, "balance": 1.0, "average": 0.0, "warm_up": 0, "augment": "none"}
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "paper-medmnist": PLAIN
@@ -53,7 +54,7 @@ def share_of_rate(schedule: str, progress: float) -> float:
         return 1.0
     if schedule == "steps":
         return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
-    raise RequestError(f"There is no schedule {schedule!r}; there are: cosine, steps, constant.")
+    raise RequestError(f"There is no schedule {schedule!r}; there are: {', '.join(SCHEDULES)}.")
 
 
 def changes(name: str, size: int) -> Callable[..., Tensor]:

@@ -2,11 +2,12 @@
 
 Temperatures, prediction sets, the evidence scale and the novelty thresholds come from validation pictures, the priors
 and the novelty statistics from training pictures as they are (not augmented), the metrics from test pictures. All are
-measured on the weights as they are stored, with their matrices rounded to float16.
+measured on the weights as they are stored, with their matrices rounded to float16. What cannot be measured, such as the
+licence of the weights, is for the recipe to say (``recipe.read_words``).
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -20,7 +21,8 @@ from tqdm import tqdm
 
 from medmamba import calibrate, card_words, catalogue, checkpoints, conformal, evaluate, novelty
 from medmamba.arguments import new_folder
-from medmamba.checkpoints import Card
+from medmamba.card_words import Words
+from medmamba.checkpoints import CARD, Card
 from medmamba.classifier import ROUTER
 from medmamba.data import Split, load_split
 from medmamba.errors import DataError
@@ -28,10 +30,12 @@ from medmamba.evaluate import NOVELTY
 from medmamba.network import Network
 from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
+from medmamba.recipe import layout_of, outputs_of, read_tasks, read_words
 from medmamba.run_folder import check_outputs, read_best
+from medmamba.run_settings import TrainConfig
 from medmamba.sampling import class_shares
 from medmamba.tasks import OutputLayout, Task
-from medmamba.train import TrainConfig, layout_of, outputs_of, phases, read_tasks
+from medmamba.train import phases
 from medmamba.variants import build, config_of
 
 TRAINING_PICTURES = 600  # of each task behind the novelty statistics, at most
@@ -48,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=new_folder, required=True, metavar="FOLDER", help="the checkpoint's folder; named after it"
     )
     parser.add_argument("--version", default="1", dest="release", help="(default: %(default)s)")
-    parser.add_argument("--hardware", default="2 CPU cores", help="what it was trained on (default: %(default)s)")
+    parser.add_argument(
+        "--hardware", default="hardware that was not stated", help="what it was trained on, as in: 2 CPU cores, shared"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,9 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         CheckpointError: the run has no weights, or they are for other classes than the recipe's.
+        DataError: the recipe cannot be used, or pictures are missing that calibration or the novelty score need.
     """
     best = read_best(arguments.run)
-    tasks = read_tasks(arguments.tasks)
+    tasks, own_words = read_tasks(arguments.tasks), read_words(arguments.tasks)
+    words = own_words or Words()
     layout, size = layout_of(tasks), int(best["config"]["size"])
     check_outputs(best, outputs_of(layout))
     model = _stored_precision(best, layout)
@@ -69,19 +77,18 @@ def run(arguments: argparse.Namespace) -> int:
                 yield task, split
 
     card = Card(
-        name=arguments.out.name,
+        name=arguments.out.resolve().name,
         title=card_words.title(model.config.family, best["config"]["variant"], layout),
         version=arguments.release,
         date=date.today().isoformat(),
         config=model.config,
         transform=Transform(size),
         layout=layout,
-        summary=card_words.summary(model, layout, size),
-        intended_use=card_words.INTENDED_USE,
-        not_for=card_words.NOT_FOR,
-        limits=card_words.LIMITS + tuple(f"{task.name}: {task.caveat}" for task in tasks),
-        licence=card_words.LICENCE,
-        training=_training(best, arguments),
+        summary=card_words.summary(model, layout, size, words.pictures),
+        intended_use=words.intended_use,
+        not_for=card_words.NOT_FOR + words.not_for,
+        licence=words.licence,
+        training=_training(best, arguments.hardware),
     )
     validation = {task.name: observe(model, card.transform, split) for task, split in splits("val")}
     card = calibrated(card, validation)
@@ -94,12 +101,13 @@ def run(arguments: argparse.Namespace) -> int:
     test = {task.name: observe(model, card.transform, split) for task, split in splits("test")}
     found = evaluate.measure(card, statistics, test)
     found[NOVELTY]["strangers_refused"] = evaluate.measure_strangers(card, model, statistics)
-    card = checkpoints.save(
-        arguments.out, replace(card, metrics=found), model, statistics, golden_input(card.transform)
-    )
+    card = replace(card, metrics=found, limits=_limits(words, tasks, measured=test))
+    card = checkpoints.save(arguments.out, card, model, statistics, golden_input(card.transform))
     checkpoints.load(arguments.out)
     print(evaluate.table(card, found))
     print(catalogue.write(arguments.out.parent))
+    if own_words is None:
+        print("The recipe has no `card`: which licence the weights have, and what its data lack, is not on the card.")
     return 0
 
 
@@ -123,7 +131,7 @@ def calibrated(card: Card, validation: dict[str, Observed]) -> Card:
     """The card with temperatures, prediction sets and evidence scales from validation pictures.
 
     Raises:
-        DataError: a task with classes has no validation pictures.
+        DataError: a task with classes, or every task that the router knows, has no validation pictures.
     """
     layout = card.layout
     temperatures, sets, scales = {}, {}, {}
@@ -139,6 +147,8 @@ def calibrated(card: Card, validation: dict[str, Observed]) -> Card:
         scales[task.name] = round(calibrate.evidence_scale(of_predicted), 4)
     if layout.routed:
         routed = [name for name in layout.routed if name in validation]
+        if not routed:
+            raise DataError("No task open to uploads has validation pictures, so that the router cannot be calibrated.")
         logits = np.concatenate([validation[name].logits[:, layout.router] for name in routed])
         truth = np.concatenate([np.full(len(validation[name]), layout.route(name)) for name in routed])
         temperatures[ROUTER] = round(calibrate.temperature(logits, truth), 4)
@@ -186,18 +196,23 @@ def _some(split: Split) -> Split:
     return Split(split.squares[chosen], split.labels[chosen])
 
 
-def _training(best: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """Cost and command of the run and of those that it started from, first one first."""
+def _limits(words: Words, tasks: tuple[Task, ...], measured: Container[str]) -> tuple[str, ...]:
+    """What holds for all cards, what the recipe adds, what was not measured, and the tasks' own caveats."""
+    unmeasured = any(task.classes and task.name not in measured for task in tasks)
+    caveats = (f"{task.name}: {task.caveat}" for task in tasks if task.caveat)
+    return (*card_words.LIMITS, *words.limits, *[card_words.UNMEASURED] * unmeasured, *caveats)
+
+
+def _training(best: dict[str, Any], hardware: str) -> dict[str, Any]:
+    """Cost and command of the run and of those that it started from, first one first.
+
+    The command takes the card for a recipe: the recipe's own file may be on no machine but this one.
+    """
     runs = phases(best)
     return {
-        "command": f"python -m medmamba train --tasks {_relative(arguments.tasks)} --data DIR --out RUN",
+        "command": f"python -m medmamba train --tasks {CARD} --data DIR --out RUN",
         "phases": runs,
         "pictures": sum(phase["pictures"] for phase in runs),
         "seconds": sum(phase["seconds"] for phase in runs),
-        "hardware": arguments.hardware,
+        "hardware": hardware,
     }
-
-
-def _relative(path: Path) -> str:
-    """A path as it would be typed in the repository, without anything of this machine."""
-    return "/".join(path.parts[-3:])

@@ -11,7 +11,7 @@ and a figure for each part, shows no picture.
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ import torch
 from tqdm import tqdm
 
 from medmamba import figures, receptive_field, registry, sanity
-from medmamba.arguments import new_folder
+from medmamba.arguments import new_folder, whole_from
 from medmamba.checkpoints import Checkpoint
 from medmamba.contenders import OfCheckpoint
 from medmamba.corruptions import CORRUPTIONS, LEVELS, SIDE, corrupted
 from medmamba.data import Split
+from medmamba.errors import DataError
 from medmamba.evaluate import find_splits
 from medmamba.metrics import RESAMPLES, Estimate
 from medmamba.observe import observe
@@ -36,6 +37,7 @@ from medmamba.variants import build
 PARTS = ("corruptions", "features", "field", "sanity")
 MAPPED = 4  # pictures of each task whose maps and fields are looked at
 HELD = (0.5, 0.9)  # shares of the receptive field
+FEWEST_ON_MAP = 3  # pictures that t-SNE can place
 
 Sample = list[tuple[Task, Split]]
 
@@ -50,17 +52,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     parser.add_argument(
-        "--pictures", type=int, default=48, help="of each task, even over classes (default: %(default)s)"
+        "--pictures", type=whole_from(1), default=48, help="of each task, even over classes (default: %(default)s)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure the parts, print them, write numbers and figures; 1 if the maps fail their check."""
+    """Measure the parts, print them, write numbers and figures; 1 if the maps fail their check.
+
+    Raises:
+        DataError: a part needs pictures that there are not.
+    """
     checkpoint = registry.load(arguments.checkpoint)
     card, out = checkpoint.card, arguments.out
     out.mkdir(parents=True, exist_ok=True)
     splits = find_splits(card.layout, arguments.data, arguments.split, SIDE)
     sample = [(task, even(split, arguments.pictures)) for task, split in tqdm(splits, desc="reading", unit="tasks")]
+    _check(arguments.parts, sample)
     found: dict[str, Any] = {"pictures": {task.name: len(split) for task, split in sample}}
     if "corruptions" in arguments.parts:
         found["corruptions"] = measure(OfCheckpoint(arguments.checkpoint), sample)
@@ -83,6 +90,13 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"The maps {'pass' if sanity.passes(likenesses) else 'fail'} the randomisation test.")
     (out / "robustness.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0 if found.get("sanity", {}).get("passes", True) else 1
+
+
+def _check(parts: Sequence[str], sample: Sample) -> None:
+    if {"corruptions", "sanity"} & {*parts} and not any(task.classes for task, _ in sample):
+        raise DataError("Corruptions and sanity need pictures of a task with classes; name other --parts.")
+    if "features" in parts and sum(len(split) for _, split in sample) < FEWEST_ON_MAP:
+        raise DataError(f"A map of features needs {FEWEST_ON_MAP} pictures; name other --parts, or ask for more.")
 
 
 def even(split: Split, count: int, seed: int = 0) -> Split:

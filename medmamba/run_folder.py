@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from medmamba.errors import CheckpointError
 from medmamba.network import Network
 from medmamba.optimisers import Muon
+from medmamba.replacing import replacing
 
 FIXED = ("variant", "size", "optimiser", "decays")  # settings that a run keeps; its other ones may change on the way
 
@@ -78,6 +79,10 @@ class RunFolder:
                 f"The folder of --out holds a run with {', '.join(others)}. Go on with these, or name another folder."
             )
 
+    def start_clock(self) -> None:
+        """Count seconds from now on: the reading of pictures, which comes after ``resume``, is no training."""
+        self._since = time.monotonic()
+
     def forget_later_rows(self) -> None:
         """Drop the rows of ``metrics.csv`` that a run killed before its next save will write again."""
         path = self._out / "metrics.csv"
@@ -85,11 +90,12 @@ class RunFolder:
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]
             kept = [row for row in whole[1:] if int(row.partition(",")[0]) <= self.pictures]
-            path.write_text("".join([*whole[:1], *kept]), encoding="utf-8")
+            with replacing(path) as rewritten:
+                rewritten.write_text("".join([*whole[:1], *kept]), encoding="utf-8")
 
     def save(self) -> None:
-        """Write ``state.pt`` so that a kill at any moment leaves the old file or the new one."""
-        _replace(
+        """Write ``state.pt``."""
+        write_saved(
             self._out / "state.pt",
             {
                 "model": self.model.state_dict(),
@@ -119,10 +125,10 @@ class RunFolder:
             "seconds": self._elapsed(),
             **self._about,
         }
-        _replace(self._out / "last.pt", reached)
+        write_saved(self._out / "last.pt", reached)
         if scores["mean"] > self.best:
             self.best = scores["mean"]
-            _replace(self._out / "best.pt", reached)
+            write_saved(self._out / "best.pt", reached)
 
     def _elapsed(self) -> float:
         now = time.monotonic()
@@ -146,9 +152,13 @@ def read_best(folder: Path) -> dict[str, Any]:
     """The content of a run's ``best.pt``.
 
     Raises:
-        CheckpointError: there is none, or it is damaged.
+        CheckpointError: there is none, it is damaged, or it does not say how it was trained.
     """
-    return read_saved(folder / "best.pt", f"The run {folder.name} has no readable best.pt; train it first.")
+    otherwise = f"The run {folder.name} has no readable best.pt; train it first."
+    best = read_saved(folder / "best.pt", otherwise)
+    if "config" not in best:
+        raise CheckpointError(otherwise)
+    return best
 
 
 def read_saved(path: Path, otherwise: str) -> dict[str, Any]:
@@ -166,7 +176,7 @@ def read_saved(path: Path, otherwise: str) -> dict[str, Any]:
     return saved
 
 
-def _replace(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(content, partial)
-    partial.replace(path)
+def write_saved(path: Path, content: dict[str, Any]) -> None:
+    """Write a file of a run so that a kill at any moment leaves the old one or the new one."""
+    with replacing(path) as partial:
+        torch.save(content, partial)

@@ -1,15 +1,24 @@
-"""Where in the picture the network found evidence for a class: class activation maps, and how far to trust them.
+"""Where in the picture the network found evidence for a class: maps of a stage's grid, and how far to trust them.
 
-The maps come from the grad-cam package. It is given the activations that the answer already holds and the gradient of
-the class's logit with respect to them, so only the stages after the one looked at are run again: for the last stage
-that is a mean and a linear layer, and Grad-CAM there equals CAM (Zhou et al. 2016): the cells of its map sum to the
-class's logit less its bias.
+Two methods, both made from the grids that the answer already holds, so that only the stages after the one looked at
+are run again:
+
+* "grad-cam" (Selvaraju et al. 2017), from the grad-cam package: each channel weighed by the mean gradient of the
+  class's logit. After the last stage come a mean and a linear layer, and there it equals CAM (Zhou et al. 2016): the
+  cells sum to the logit less its bias. Before it cells do not enter the logit alike, and the mean gradient misleads.
+* "integrated-gradients" (Sundararajan et al. 2017): what each cell adds to the logit compared with the picture's mean
+  cell. It holds at every stage: the cells sum to the logit less that of a grid of mean cells.
+
+A method has to bear grids whose values have both signs, since no ReLU comes after a stage. Withdrawn are those that do
+not: Grad-CAM++ and XGrad-CAM divide by sums that may be near zero; Layer-CAM and Score-CAM change with the sign that a
+channel happens to have; Eigen-CAM's sign is arbitrary, and a rule that ties it to the gradient flips where the two
+hardly agree. HiResCAM was never offered: the layer norm between two stages makes it sum to zero in each two by two
+cells that are merged, and at the last stage it is Grad-CAM. tests/test_saliency_soundness.py shows all of this.
 
 Maps are neither clipped nor stretched: the page needs to tell strong evidence from weak, and some from none.
 """
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -19,15 +28,10 @@ from torch import Tensor, nn
 from medmamba.classifier import Answer, Classifier
 from medmamba.errors import RequestError
 
-METHODS = {
-    "grad-cam": "GradCAM",
-    "grad-cam++": "GradCAMPlusPlus",
-    "xgrad-cam": "XGradCAM",
-    "layer-cam": "LayerCAM",
-    "eigen-cam": "EigenCAM",
-    "score-cam": "ScoreCAM",
-}
+METHODS = ("grad-cam", "integrated-gradients")
+WITHDRAWN = ("grad-cam++", "xgrad-cam", "layer-cam", "eigen-cam", "score-cam")
 LAST_STAGE = 4
+STEPS = 16  # of the integral, which is done by midpoints
 MARKED = 0.1  # share of the picture that the deletion score blurs
 RANDOM_MARKS = 20
 
@@ -36,7 +40,8 @@ RANDOM_MARKS = 20
 class EvidenceMap:
     """Evidence for one class, cell by cell.
 
-    values: (h, w) float32; for Grad-CAM of the last stage, in units of the logit, negative where it speaks against.
+    values: (h, w) float32, negative where it speaks against; in units of the logit for integrated gradients, and for
+        Grad-CAM of the last stage.
     reference: the value to be shown as strong: the card's for Grad-CAM of the last stage, else the map's own largest.
     """
 
@@ -73,18 +78,25 @@ class DeletionScore:
 def evidence_map(
     classifier: Classifier, answer: Answer, class_name: str, method: str = "grad-cam", stage: int = LAST_STAGE
 ) -> EvidenceMap:
-    """Map the evidence for a class of the answered task on the grid of a stage (1 to 4).
+    """Map the evidence for a class of the answered task, one value for each cell of the grid of a stage (1 to 4).
+
+    method: one of ``METHODS``, which the module's docstring defines.
 
     Raises:
-        RequestError: no such class, method or stage.
+        RequestError: no such class, method or stage, or a method that is withdrawn.
     """
     output = _output_of(classifier, answer, class_name)
+    if method in WITHDRAWN:
+        raise RequestError(
+            f"The evidence map {method!r} is no longer offered, since it is not sound where grids have both signs; "
+            f"there are: {', '.join(METHODS)}."
+        )
     if method not in METHODS:
         raise RequestError(f"There is no evidence map {method!r}; there are: {', '.join(METHODS)}.")
     if not 1 <= stage <= LAST_STAGE:
         raise RequestError(f"There is no stage {stage}; the stages are 1 to {LAST_STAGE}.")
-    activations = answer.grids[stage - 1].detach().clone()[None]  # a clone leaves inference mode
-    values = _cam(classifier, answer, activations.to(classifier.device), method, stage, output)
+    make = _grad_cam if method == "grad-cam" else _integrated_gradients
+    values = make(classifier, answer, stage, output)
     reference = classifier.card.evidence_scale.get(answer.task) if (method, stage) == ("grad-cam", LAST_STAGE) else None
     return EvidenceMap(values, method, stage, class_name, reference or max(float(values.max()), 1e-6))
 
@@ -110,9 +122,7 @@ def modality_map(classifier: Classifier, answer: Answer, modality: str) -> Evide
     task = next((name for name, _ in answer.routes if layout.task(name).modality == modality), None)
     if task is None:
         raise RequestError(f"The checkpoint does not recognise {modality!r}.")
-    activations = answer.grids[-1].detach().clone()[None].to(classifier.device)
-    output = layout.router.start + layout.route(task)
-    values = _cam(classifier, answer, activations, "grad-cam", LAST_STAGE, output)
+    values = _grad_cam(classifier, answer, LAST_STAGE, layout.router.start + layout.route(task))
     return EvidenceMap(values, "grad-cam", LAST_STAGE, modality, max(float(values.max()), 1e-6))
 
 
@@ -144,35 +154,38 @@ def _output_of(classifier: Classifier, answer: Answer, class_name: str) -> int:
     return classifier.card.layout.outputs(answer.task).start + names.index(class_name)
 
 
-def _cam(
-    classifier: Classifier, answer: Answer, activations: Tensor, method: str, stage: int, output: int
-) -> np.ndarray:
+def _grad_cam(classifier: Classifier, answer: Answer, stage: int, output: int) -> np.ndarray:
     import pytorch_grad_cam  # slow to import, and needed only when a map is asked for
-    from pytorch_grad_cam import score_cam
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    score_cam.tqdm = SimpleNamespace(tqdm=iter)  # its progress bar has no switch, and would go to the server's stderr
-    gradient = _gradient(classifier, activations, stage, output)
-    picture = classifier.card.transform.to_tensor(answer.seen[None]).to(classifier.device)
+    grid = _grid(classifier, answer, stage)
     # Without target layers the package puts no hooks on the network, which other threads may be using.
-    cam = getattr(pytorch_grad_cam, METHODS[method])(classifier.model, target_layers=[])
-    to_channels_first = (0, 3, 1, 2)
-    values = cam.get_cam_image(
-        picture,
-        None,
-        [ClassifierOutputTarget(output)],
-        activations.permute(to_channels_first).cpu().numpy(),
-        gradient.permute(to_channels_first).cpu().numpy(),
-        False,  # no smoothing by principal components
+    cam = pytorch_grad_cam.GradCAM(classifier.model, target_layers=[])
+    activations, gradient = (
+        tensor.permute(0, 3, 1, 2).cpu().numpy() for tensor in (grid, _gradient(classifier, grid, stage, output))
     )
-    return np.asarray(values[0], dtype=np.float32)
+    return cam.get_cam_image(None, None, None, activations, gradient)[0]
 
 
-def _gradient(classifier: Classifier, activations: Tensor, stage: int, output: int) -> Tensor:
+def _integrated_gradients(classifier: Classifier, answer: Answer, stage: int, output: int) -> np.ndarray:
+    grid = _grid(classifier, answer, stage)
+    mean = grid.mean((1, 2), keepdim=True)
+    shares = (torch.arange(STEPS, device=grid.device) + 0.5) / STEPS
+    way = mean + shares[:, None, None, None] * (grid - mean)
+    gradient = _gradient(classifier, way, stage, output).mean(0)
+    return ((grid - mean)[0] * gradient).sum(-1).cpu().numpy()
+
+
+def _grid(classifier: Classifier, answer: Answer, stage: int) -> Tensor:
+    """(1, h, w, channels), out of inference mode."""
+    return answer.grids[stage - 1].detach().clone()[None].to(classifier.device)
+
+
+def _gradient(classifier: Classifier, grids: Tensor, stage: int, output: int) -> Tensor:
+    """Of the logit with respect to each of the grids."""
     model = classifier.model
     with torch.enable_grad():
-        entry = activations.clone().requires_grad_()
-        return torch.autograd.grad(model.head(model.continue_from(entry, stage))[0, output], entry)[0]
+        entry = grids.clone().requires_grad_()
+        return torch.autograd.grad(model.head(model.continue_from(entry, stage))[:, output].sum(), entry)[0]
 
 
 def _probability(answer: Answer, class_name: str) -> float:

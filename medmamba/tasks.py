@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from medmamba.errors import CheckpointError
+from medmamba.typed import check_types
 
 FLIPS = ("", "h", "v", "hv")
+TAKEN = ("", "router", "novelty", "all")  # entries of these names stand on cards beside those of tasks
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Task:
         """Build a task from a card's or a recipe's entry.
 
         Raises:
-            CheckpointError: a field is missing, unknown or has a value that it cannot have, or there is a single class.
+            CheckpointError: a field is missing, unknown or has a value that it cannot have, there is a single class, or
+                a class twice.
         """
         try:
             fields = dict(entry)
@@ -76,8 +79,13 @@ class Task:
             if "augmentation" in fields:
                 fields["augmentation"] = Augmentation(**fields["augmentation"])
             task = cls(**fields)
+            check_types(task)
+            if task.name in TAKEN:
+                raise ValueError(f"a task cannot be named {task.name!r}")
             if len(task.classes) == 1:
                 raise ValueError("one class alone")
+            if len(set(task.class_names)) < len(task.classes):
+                raise ValueError("one class twice")
             if task.augmentation.flips not in FLIPS:
                 raise ValueError("flips other than h, v, hv or none")
             return task
@@ -95,10 +103,22 @@ class OutputLayout:
     """Where each task's logits lie among a network's outputs.
 
     routed: the tasks that the router can name, in the order of its outputs; empty without a router.
+
+    Raises:
+        CheckpointError: there are no tasks, two have the same name, or the router names one that there is not.
     """
 
     tasks: tuple[Task, ...]
     routed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = {task.name for task in self.tasks}
+        if not names:
+            raise CheckpointError("There are no tasks; describe at least one.")
+        if len(names) < len(self.tasks):
+            raise CheckpointError("Two tasks have the same name; give each a name of its own.")
+        if not names.issuperset(self.routed) or len(set(self.routed)) < len(self.routed):
+            raise CheckpointError("The router's outputs are not for tasks that there are, each once.")
 
     @classmethod
     def generalist(cls, tasks: tuple[Task, ...]) -> Self:

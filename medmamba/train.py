@@ -5,13 +5,12 @@ Under ``torchrun`` several processes share each batch, see ``distributed``.
 """
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, replace
+from dataclasses import MISSING, asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
@@ -22,71 +21,29 @@ from tqdm import tqdm
 from medmamba import checkpoints, distributed, metrics, optimisers, protocols
 from medmamba.arguments import new_folder
 from medmamba.augment import Augmenter
-from medmamba.data import Split, load_split
+from medmamba.data import Split, load_split, picture_paths
 from medmamba.distributed import Team
 from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.mixing import mix
 from medmamba.network import Network
 from medmamba.objective import Objective
 from medmamba.preprocess import Transform
+from medmamba.recipe import layout_of, outputs_of, read_tasks
 from medmamba.run_folder import RunFolder, check_outputs, read_saved
+from medmamba.run_settings import TrainConfig
 from medmamba.sampling import Pool, by_task
 from medmamba.ss2d import SS2D
 from medmamba.tasks import OutputLayout, Task
 from medmamba.variants import build, config_of
 
 Phase = dict[str, Any]  # one run behind some weights, as it stands on a card
-NORMS = ("batch", "frozen")
-DECAYS = ("free", "tied")
-PRIORS = ("drawn", "natural")
 MARGIN = 1.25  # training squares are kept this much larger than the network's input, for zoom and rotation
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """One run, each field with the meaning that ``train --help`` gives it.
-
-    Lengths are counted in pictures shown, so that batch size and pauses do not change their meaning.
-    """
-
-    tasks: Annotated[Path, "recipe: JSON with a list of tasks"]
-    data: Annotated[Path, "labelled pictures: <task>/<split>/<class>/"]
-    out: Annotated[Path, "the run's folder; a run that is in it goes on"]
-    size: Annotated[int, "side of the network's square, in pixels"] = 64
-    pictures: Annotated[int, "how many pictures are shown"] = 300_000
-    epochs: Annotated[
-        int, "instead of --pictures: so many times as many as there are, with a validation after each"
-    ] = 0
-    warm_up: Annotated[int, "pictures over which the learning rate rises"] = 10_000
-    variant: Annotated[str, "T, S, B, resnet18 or resnet50"] = "T"
-    batch: Annotated[int, "pictures in a step"] = 48
-    learning_rate: Annotated[float, "at its highest"] = 1e-3
-    weight_decay: Annotated[float, "of matrices and kernels alone"] = 0.05
-    optimiser: Annotated[str, "adamw, adam or muon"] = "adamw"
-    schedule: Annotated[str, "of the learning rate: cosine, steps or constant"] = "cosine"
-    augment: Annotated[str, "random changes: recipe (what the tasks allow), crop-flip or none"] = "recipe"
-    drop_path: Annotated[float, "highest share of a block's own branch left out"] = 0.1
-    norms: Annotated[str, "statistics of batch norms: batch, or frozen as --start-from has them"] = "batch"
-    decays: Annotated[str, "of the scan's states: free, or tied to 1, 2 .. N times the first one's"] = "free"
-    label_smoothing: Annotated[float, "share of a label spread over all classes"] = 0.05
-    balance: Annotated[float, "power of a task's or class's size in its share: 0 equal, 1 natural"] = 0.5
-    priors: Annotated[
-        str, "classes are taken to be as frequent as drawn, or natural: as among the training pictures"
-    ] = "drawn"
-    emphasis: Annotated[str, "factors on the shares of single tasks, as covid-ct=1.6,kidney-ct=0.5"] = ""
-    mix: Annotated[str, "share of a task's pictures that are mixed with others of it, as kidney-ct=0.5"] = ""
-    average: Annotated[float, "decay of the moving average of the weights"] = 0.999
-    router_weight: Annotated[float, "of telling modalities apart, beside a task's own question"] = 0.5
-    seed: Annotated[int, "of all that is random"] = 0
-    start_from: Annotated[Path | None, "a checkpoint's folder, or a run's best.pt, with the same tasks"] = None
-    validate_every: Annotated[int, "pictures between two validations"] = 16_000
-    save_seconds: Annotated[float, "seconds between two savings of what it takes to go on"] = 180.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare a flag for each field of ``TrainConfig``."""
     for name, of in TrainConfig.__dataclass_fields__.items():
-        kind, meaning = get_args(of.type)
+        kind, meaning, *_ = get_args(of.type)
         required = of.default is MISSING
         parser.add_argument(
             f"--{name.replace('_', '-')}",
@@ -106,23 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_tasks(recipe: Path) -> tuple[Task, ...]:
-    """The tasks of a recipe file.
-
-    Raises:
-        DataError: the file is not a recipe.
-    """
-    try:
-        return tuple(Task.from_json(entry) for entry in json.loads(recipe.read_text(encoding="utf-8"))["tasks"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"The recipe is not a JSON file with a list of tasks: {type(error).__name__}.") from error
-
-
-def layout_of(tasks: tuple[Task, ...]) -> OutputLayout:
-    """A generalist's layout for several tasks, a plain head for one."""
-    return OutputLayout.generalist(tasks) if len(tasks) > 1 else OutputLayout(tasks)
-
-
 def train(config: TrainConfig) -> Path:
     """Run, or go on with, the training that ``config`` describes, and return its folder."""
     with distributed.team(config.batch) as team:
@@ -131,24 +71,23 @@ def train(config: TrainConfig) -> Path:
 
 
 def _train(config: TrainConfig, team: Team) -> None:
-    for flag, chosen, allowed in (("--priors", config.priors, PRIORS), ("--decays", config.decays, DECAYS)):
-        if chosen not in allowed:
-            raise RequestError(f"There is no setting {chosen!r} of {flag}; there are: {', '.join(allowed)}.")
+    """What may be refused comes before the pictures, since reading these may take hours."""
     torch.manual_seed(config.seed)
     tasks = read_tasks(config.tasks)
-    layout = layout_of(tasks)
-    with team.one_after_the_first():
-        pool, validation = _pictures(config, tasks)
-    if config.epochs:
-        shown = len(pool.labels)
-        config = replace(config, pictures=config.epochs * shown, validate_every=shown)
+    layout, names = layout_of(tasks), [task.name for task in tasks]
+    emphasis = by_task("--emphasis", config.emphasis, names)
+    rates = torch.zeros(len(tasks))
+    for number, rate in by_task("--mix", config.mix, names, most=1).items():
+        rates[number] = rate
+    augment, transform = _changes(config, tasks), Transform(config.size)
 
     model = build(config_of(config.variant, layout.num_outputs), config.drop_path).to(team.device)
     earlier: list[Phase] = []
     if config.start_from:
         weights, earlier = starting_point(config.start_from, layout)
         checkpoints.load_strictly(model, weights)
-    set_norms(model, config)
+    if config.norms == "frozen":
+        freeze_norms(model)
     for module in model.modules():
         if config.decays == "tied" and isinstance(module, SS2D):
             module.tie_decays()
@@ -160,18 +99,19 @@ def _train(config: TrainConfig, team: Team) -> None:
     about = {"config": settings, "earlier": earlier, "outputs": outputs_of(layout)}
     run = RunFolder(config.out, model, averaged, optimiser, random, about)
     run.resume()
+
+    with team.one_after_the_first():
+        pool, validation = _pictures(config, tasks)
+    if config.epochs:
+        shown = len(pool.labels)
+        config = replace(config, pictures=config.epochs * shown, validate_every=shown)
     if team.leads:
         run.forget_later_rows()
-
+    run.start_clock()
     network = team.join(model)
-    augment, transform = _changes(config, tasks), Transform(config.size)
     shift = pool.drawn_above_natural(config.balance) if config.priors == "natural" else None
     objective = Objective(layout, config.label_smoothing, config.router_weight, shift)
-    names = [task.name for task in tasks]
-    batches = pool.batches(config.batch, config.balance, by_task("--emphasis", config.emphasis, names), random)
-    rates = torch.zeros(len(tasks))
-    for number, rate in by_task("--mix", config.mix, names, most=1).items():
-        rates[number] = rate
+    batches = pool.batches(config.batch, config.balance, emphasis, random)
     last_save, losses = time.monotonic(), []
     bar = tqdm(total=config.pictures, initial=run.pictures, unit="pictures", smoothing=0.05, disable=not team.leads)
     with bar:
@@ -214,6 +154,9 @@ def _train(config: TrainConfig, team: Team) -> None:
 
 def _pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> tuple[Pool, list[Split]]:
     """The training pictures, and those for validation task by task; squared once, and kept in the run's folder."""
+    for task in tasks:  # the last one's folders that do not fit are said before the pictures of the first are read
+        for split in () if task.npz else ("train", "val"):
+            picture_paths(config.data, task, split)
     cache = config.out / "squares"
     cache.mkdir(parents=True, exist_ok=True)
     side = round(config.size * MARGIN) if config.augment == "recipe" else config.size
@@ -276,19 +219,14 @@ def computes_bfloat16(device: torch.device) -> bool:
     return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()  # newer torch: get_capabilities()
 
 
-def set_norms(model: nn.Module, config: TrainConfig) -> None:
-    """Let batch norms use and keep the statistics that they have if they are to be frozen; scale and shift still learn.
+def freeze_norms(model: nn.Module) -> None:
+    """Let batch norms use and keep the statistics that they have; scale and shift still learn.
 
     A small batch of many tasks has statistics of its own: what a CT slice looks like to the network then depends on how
     many bright stains came with it, and never is what it will be in use.
-
-    Raises:
-        RequestError: there is no such setting, or nothing to start from, whose statistics could be kept.
     """
-    if config.norms not in NORMS or (config.norms == "frozen" and config.start_from is None):
-        raise RequestError("--norms is batch or frozen, and frozen needs weights to --start-from.")
     for module in model.modules():
-        if config.norms == "frozen" and isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d):
             module.eval()
 
 
@@ -324,11 +262,6 @@ def validate(model: Network, layout: OutputLayout, splits: list[Split], transfor
     if total:
         scores["router accuracy"] = right / total
     return {"mean": float(np.nanmean(list(scores.values()))), **scores}
-
-
-def outputs_of(layout: OutputLayout) -> tuple[object, ...]:
-    """What each output of a network stands for."""
-    return tuple((task.name, task.class_names) for task in layout.tasks), layout.routed
 
 
 def _learning_rate(config: TrainConfig, pictures: int) -> float:

@@ -5,7 +5,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from medmamba.arguments import new_file, new_folder
+from medmamba.arguments import new_file, new_folder, whole_from
 from medmamba.cli import main
 
 
@@ -47,6 +47,28 @@ def test_places_that_are_for_reading_alone(tmp_path, monkeypatch):
         with pytest.raises(ArgumentTypeError, match=r"may (not )?be written"):
             kind(str(tmp_path / name))
     assert asked == [(tmp_path / "old.csv", os.W_OK), (tmp_path, os.W_OK), (tmp_path, os.W_OK)]
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("+7", 7), (" 9 ", 9)])
+def test_whole_numbers(text, number):
+    assert whole_from(0, 9)(text) == number
+
+
+NUMBERS = [
+    ("robustness a --data d --out o --pictures {}", "0", "a whole number from 1 to"),
+    ("compare a b --data d --out o --pictures {}", "-1", "a whole number from 0 to"),
+    ("compare a b --data d --out o --size {}", "31", "a whole number from 32 to"),
+    ("data prepare kvasir --from d --out o --seed {}", "-1", "a whole number from 0 to"),
+    ("data prepare kvasir --from d --out o --seed {}", str(2**32), "a whole number from 0 to 4294967295 is wanted"),
+    ("robustness a --data d --out o --pictures {}", "few", "invalid whole number value: 'few'"),
+]
+
+
+@pytest.mark.parametrize(("command", "text", "sentence"), NUMBERS)
+def test_numbers_that_a_command_cannot_work_with(capsys, command, text, sentence):
+    with pytest.raises(SystemExit):
+        main([word.format(text) for word in command.split()])
+    assert f"argument {command.split()[-2]}: {sentence}" in capsys.readouterr().err
 
 
 COMMANDS = [

@@ -9,7 +9,8 @@ from medmamba.blend import mixed
 from medmamba.cli import main
 from medmamba.errors import CheckpointError
 from medmamba.run_folder import read_best
-from medmamba.train import TrainConfig, phases, train
+from medmamba.run_settings import TrainConfig
+from medmamba.train import phases, train
 from tests.conftest import make_recipe
 
 START = {"weight": torch.tensor([0.0, 2.0]), "running_mean": torch.tensor([5.0]), "count": torch.tensor(3)}

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -47,6 +48,32 @@ def test_what_is_saved_is_loaded(tmp_path, tiny_model, generalist):
         stored = tensor.half().float() if halved else tensor
         assert torch.equal(loaded.model.state_dict()[name], stored), name
     torch.testing.assert_close(loaded.model(golden), model(golden), atol=0.02, rtol=0.01)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, GOLDEN, CARD])
+def test_a_crash_while_saving_leaves_the_checkpoint_before(folder, tiny_model, monkeypatch, name):
+    """Each file in turn is cut off half written: none of the three has changed then, and nothing lies beside them."""
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    card = checkpoints.read_card(folder)
+    save = checkpoints.save_file
+
+    def crash(path):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    if name == CARD:
+        monkeypatch.setattr(Path, "write_text", lambda path, *_, **__: crash(path))
+    else:
+        monkeypatch.setattr(
+            checkpoints, "save_file", lambda tensors, path: crash(path) if name in path.name else save(tensors, path)
+        )
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.save(folder, card, tiny_model(card.layout.num_outputs), {}, torch.randn(2, 3, 64, 64))
+    if name == CARD:
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.write_card(folder, replace(card, title="Another"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    checkpoints.load(folder)
 
 
 def test_the_golden_logits_are_those_of_the_stored_weights(generalist):
@@ -141,13 +168,39 @@ def test_a_card_that_names_other_outputs_is_refused(folder):
         {"transform": {"size": 64}},
         {"tasks": [{"name": "skin"}]},
         {"tasks": 7},
+        {"tasks": []},
         {"limits": 3},
+        {"limits": "One garden."},
+        {"not_for": [1]},
+        {"name": None},
+        {"sha256": 7},
+        {"temperatures": None},
+        {"temperatures": {"skin": "2"}},
+        {"temperatures": {"skin": 0}},
+        {"temperatures": {"skin": float("nan")}},
+        {"novelty": []},
+        {"novelty": {"noses": 1.5}},
+        {"evidence_scale": {"skin": None}},
+        {"bands": {}},
+        {"prediction_sets": 0.5},
+        {"priors": {"skin": 0.5}},
+        {"metrics": {"skin": None}},
+        {"training": "long"},
+        {"routed": "skin"},
+        {"routed": ["skin", "noses"]},
+        {"transform": {"size": 0, "mean": [0, 0, 0], "std": [1, 1, 1]}},
+        {"transform": {"size": 64.5, "mean": [0, 0, 0], "std": [1, 1, 1]}},
+        {"transform": {"size": 64, "mean": "abc", "std": [1, 1, 1]}},
+        {"transform": {"size": 64, "mean": [0, 0, 0], "std": [1, 0, 1]}},
+        {"config": {"depths": [1, 1, 1, 1], "width": "16", "num_outputs": 10}},
+        {"config": {"depths": [1, 1, 1, 1], "width": -16, "num_outputs": 10}},
+        {"config": {"depths": [1, 1, 1], "width": 16, "num_outputs": 10}},
     ],
 )
 def test_a_card_with_wrong_fields_is_refused(folder, changes):
     edit_card(folder, **changes)
     with pytest.raises(CheckpointError):
-        checkpoints.load(folder)
+        checkpoints.read_card(folder)
 
 
 @pytest.mark.parametrize("field", ["name", "config", "transform", "tasks", "routed", "version"])
@@ -158,7 +211,7 @@ def test_a_card_without_a_field_is_refused_and_the_fields_listed(generalist, fie
         Card.from_json(json.dumps(entry))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"card"'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"card"', "[" * 100_000])
 def test_a_card_that_is_no_object_is_refused(text):
     with pytest.raises(CheckpointError):
         Card.from_json(text)

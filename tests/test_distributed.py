@@ -16,7 +16,7 @@ from medmamba import model as model_module
 from medmamba import train as train_module
 from medmamba.distributed import team
 from medmamba.errors import RequestError
-from medmamba.train import TrainConfig
+from medmamba.run_settings import TrainConfig
 from tests.conftest import make_recipe
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = """
-medmamba.arguments medmamba.errors medmamba.listing
+medmamba.arguments medmamba.errors medmamba.listing medmamba.replacing medmamba.typed
 medmamba.scan.calls medmamba.scan.kernel_cache medmamba.scan.lanes medmamba.scan.reference
 medmamba.scan.steps medmamba.scan.threads
 medmamba.scan.kernels
@@ -40,10 +40,10 @@ medmamba.bundle
 
 medmamba.conformal medmamba.protocols
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
-medmamba.corruptions medmamba.mixing medmamba.objective medmamba.receptive_field medmamba.timing
+medmamba.corruptions medmamba.mixing medmamba.objective medmamba.receptive_field medmamba.run_settings medmamba.timing
 medmamba.runtimes
 medmamba.augment medmamba.card_words medmamba.checkpoints medmamba.data medmamba.data_sets medmamba.paired
-medmamba.downloads medmamba.hub medmamba.official medmamba.sampling
+medmamba.downloads medmamba.hub medmamba.official medmamba.recipe medmamba.sampling
 medmamba.prepare medmamba.registry
 medmamba.catalogue medmamba.classifier medmamba.deck
 medmamba.observe medmamba.saliency

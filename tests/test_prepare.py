@@ -14,7 +14,7 @@ from medmamba import cli, data_sets, downloads, prepare
 from medmamba.data import load_split
 from medmamba.data_sets import SPLITS
 from medmamba.errors import DataError
-from medmamba.train import read_tasks
+from medmamba.recipe import read_tasks
 
 PER_CLASS = 40
 
@@ -245,6 +245,15 @@ def test_what_is_no_such_download_is_refused(table, folders, tmp_path, name, spo
     assert not (tmp_path / "out" / name).exists()
 
 
+def test_patients_on_both_sides_are_a_caveat(table, tmp_path):
+    data_set, source = of_size("pad-ufes-20"), table("pad-ufes-20")
+    for by_picture in (False, True):
+        prepare.prepare(data_set, source, tmp_path / str(by_picture), by_picture=by_picture)
+        (task,) = read_tasks(tmp_path / str(by_picture) / "pad-ufes-20" / "tasks.json")
+        assert ("those of one patient, and copies, may be on both sides" in task.caveat) == by_picture
+        assert task.caveat.startswith(data_set.caveat)
+
+
 def test_a_download_still_packed(tmp_path):
     (tmp_path / "images.zip").write_bytes(b"PK")
     for name in ("kvasir", "pad-ufes-20", "bloodmnist"):
@@ -282,6 +291,13 @@ def test_private_sets_and_full_folders_are_refused(medmnist, tmp_path):
         prepare.prepare(data_set, path, tmp_path)
     with pytest.raises(DataError, match="nothing at the path"):
         prepare.prepare(data_set, tmp_path / "none", tmp_path / "out")
+
+
+@pytest.mark.parametrize("side", ["0", "32"])
+def test_a_side_that_medmnist_does_not_have(tmp_path, capsys, side):
+    out = str(tmp_path / "out")
+    assert cli.main(["data", "prepare", "bloodmnist", "--medmnist", side, "--out", out]) == 2
+    assert f"pictures of 28, 64, 128, 224 pixels a side, not {side}." in capsys.readouterr().err
 
 
 def test_the_medmnist_package_is_asked_for_its_file(medmnist, tmp_path, monkeypatch, capsys):

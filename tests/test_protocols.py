@@ -8,7 +8,7 @@ import torch
 from medmamba import protocols
 from medmamba import train as train_module
 from medmamba.errors import RequestError
-from medmamba.train import TrainConfig
+from medmamba.run_settings import TrainConfig
 
 
 def config_from(monkeypatch, *flags):

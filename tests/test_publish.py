@@ -1,13 +1,15 @@
 """From a made-up training run to a checkpoint: calibrated, with statistics, and as the card says."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from medmamba import calibrate, catalogue, checkpoints, cli, evaluate, publish, strangers
+from medmamba import calibrate, card_words, catalogue, checkpoints, cli, evaluate, publish, strangers
 from medmamba import model as model_module
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, Classifier
@@ -16,11 +18,13 @@ from medmamba.evaluate import NOVELTY
 from medmamba.model import MedMambaConfig
 from medmamba.observe import Observed
 from medmamba.preprocess import Transform
+from medmamba.recipe import layout_of, read_tasks
 from medmamba.saliency import evidence_map
 from medmamba.tasks import OutputLayout
-from medmamba.train import layout_of, read_tasks
 from medmamba.variants import build, config_of
+from tests.conftest import make_task
 
+ROOT = Path(__file__).parents[1]
 SIZE = 32
 COLOURS = {
     "ears": {"red": (200, 40, 40), "blue": (40, 40, 200)},
@@ -45,6 +49,8 @@ def data(tmp_path_factory):
         entries.append({"name": task, "modality": task, "classes": classes, **words})
     (root / "recipe.json").write_text(json.dumps({"tasks": entries}))
     (root / "one.json").write_text(json.dumps({"tasks": entries[:1]}))
+    words = {"licence": "CC0.", "limits": ["One garden."], "not_for": ["Rain."], "pictures": "drawings"}
+    (root / "words.json").write_text(json.dumps({"tasks": entries, "card": words | {"intended_use": "Ears and eyes."}}))
     return root
 
 
@@ -54,7 +60,7 @@ def published(data, tmp_path, monkeypatch):
     monkeypatch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
     monkeypatch.setattr(strangers, "pictures", lambda kind: [np.full((80, 60, 3), len(kind) * 5, np.uint8)] * 2)
 
-    def make(recipe="recipe.json", name="both", variant="tiny"):
+    def make(recipe="recipe.json", name="both", variant="tiny", data=data, more=()):
         layout = layout_of(read_tasks(data / recipe))
         weights = build(config_of(variant, layout.num_outputs)).state_dict()
         settings = {"variant": variant, "size": str(SIZE), "pictures": "500", "start_from": "None", "seed": "0"}
@@ -62,8 +68,8 @@ def published(data, tmp_path, monkeypatch):
         best = {"model": weights, "pictures": 500, "seconds": 60.4, "config": settings, "earlier": earlier}
         (tmp_path / "run").mkdir(exist_ok=True)
         torch.save(best, tmp_path / "run" / "best.pt")
-        folder = tmp_path / "checkpoints" / name
-        arguments = ["publish", tmp_path / "run", "--tasks", data / recipe, "--data", data, "--out", folder]
+        folder = Path() if name == "." else tmp_path / "checkpoints" / name
+        arguments = ["publish", tmp_path / "run", "--tasks", data / recipe, "--data", data, "--out", folder, *more]
         assert cli.main([str(a) for a in arguments]) == 0
         return folder
 
@@ -80,13 +86,55 @@ def test_a_run_becomes_a_checkpoint_that_its_card_describes(published, data, cap
     assert {name: set(shares) for name, shares in card.priors.items()} == {n: set(c) for n, c in COLOURS.items()}
     assert {"false_refusals", "wrong_task_flagged", "strangers_refused"} == set(card.metrics[NOVELTY])
     assert all(f"{name}: Few {name}." in card.limits for name in COLOURS)
-    assert "not a medical device" in card.licence
+    assert card.licence == card_words.NO_LICENCE
+    assert "not a medical device" in card.not_for[0]
     assert [phase["pictures"] for phase in card.training["phases"]] == [1000, 500]
     assert (card.training["pictures"], card.training["seconds"]) == (1500, 120)
-    assert str(data.parent) not in (folder / checkpoints.CARD).read_text(), "a path of this machine is on the card"
-    capsys.readouterr()
+    words = (folder / checkpoints.CARD).read_text()
+    assert not [part for part in (*data.parts[1:], "recipe.json") if part in words], "part of a path is on the card"
+    assert read_tasks(folder / checkpoints.CARD) == read_tasks(data / "recipe.json")
+    assert card.training["command"] == "python -m medmamba train --tasks card.json --data DIR --out RUN"
+    assert "The recipe has no `card`" in capsys.readouterr().out
     assert cli.main(["evaluate", str(folder), "--data", str(data)]) == 0
     assert "the largest difference of a measure is 0.0000" in capsys.readouterr().out
+
+
+def test_a_card_says_of_its_data_and_run_what_is_known_of_them_alone(published):
+    """What is true of our own pictures, licence and history is not claimed of others'."""
+    card = checkpoints.read_card(published())
+    ours = json.loads((ROOT / "runs/generalist/tasks.json").read_text(encoding="utf-8"))["card"]
+    said = " ".join([card.summary, card.licence, *card.limits, *card.not_for, card.training["hardware"]])
+    assert not [words for words in [*ours["limits"], *ours["not_for"], ours["licence"]] if words in said]
+    for claim in ("CC BY", "real pictures", "patient numbers", "Commercial", "replaced once", "docs/log", "CPU"):
+        assert claim not in said
+
+
+def test_a_card_says_what_its_recipe_says(published, capsys):
+    card = checkpoints.read_card(published("words.json", more=["--hardware", "an abacus"]))
+    assert (card.licence, card.intended_use, card.training["hardware"]) == ("CC0.", "Ears and eyes.", "an abacus")
+    assert card.not_for == (*card_words.NOT_FOR, "Rain.")
+    assert card.limits == (*card_words.LIMITS, "One garden.", "ears: Few ears.", "eyes: Few eyes.")
+    assert "trained on drawings of 32 x 32 pixels" in card.summary
+    assert "has no `card`" not in capsys.readouterr().out
+
+
+def test_what_was_not_measured_is_said(published, data, tmp_path):
+    (tmp_path / "data").mkdir()
+    for task in COLOURS:
+        (tmp_path / "data" / task).mkdir()
+        for split in ("train", "val"):
+            (tmp_path / "data" / task / split).symlink_to(data / task / split)
+    for recipe in ("recipe.json", "one.json"):
+        (tmp_path / "data" / recipe).symlink_to(data / recipe)
+        card = checkpoints.load(published(recipe, data=tmp_path / "data")).card
+        assert card_words.UNMEASURED in card.limits
+        assert not card.metrics.keys() & COLOURS.keys()
+
+
+def test_a_folder_named_by_a_dot(published, tmp_path, monkeypatch):
+    (tmp_path / "checkpoints" / "here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "checkpoints" / "here")
+    assert checkpoints.read_card(published("one.json", ".")).name == "here"
 
 
 def test_pictures_of_other_things_are_measured_under_the_task_they_are_sent_to(published, picture):
@@ -165,6 +213,9 @@ def test_validation_pictures_are_needed(card):
         publish.calibrated(card, {})
     with pytest.raises(DataError, match="novelty score of: skin"):
         publish.with_novelty(card, {}, {})
+    modalities = tuple(make_task(name) for name in ("OCT", "MRI"))  # without classes: there is only the router
+    with pytest.raises(DataError, match="router cannot be calibrated"):
+        publish.calibrated(replace(card, layout=OutputLayout.generalist(modalities)), {})
 
 
 def test_golden_input_is_made_up_and_the_same_everywhere():
@@ -174,7 +225,10 @@ def test_golden_input_is_made_up_and_the_same_everywhere():
     assert torch.equal(golden, publish.golden_input(Transform(SIZE)))
 
 
-def test_a_run_without_weights(data, tmp_path, capsys):
+@pytest.mark.parametrize("content", [None, {"model": {}}])
+def test_a_run_without_weights(data, tmp_path, capsys, content):
+    if content:
+        torch.save(content, tmp_path / "best.pt")  # weights of something else
     arguments = ["publish", tmp_path, "--tasks", data / "recipe.json", "--data", data, "--out", tmp_path / "out"]
     assert cli.main([str(a) for a in arguments]) == 2
     assert "no readable best.pt" in capsys.readouterr().err

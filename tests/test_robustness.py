@@ -88,6 +88,30 @@ def test_the_command_writes_numbers_and_figures(generalist, data, tmp_path, caps
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in figures)
 
 
+@pytest.mark.parametrize(
+    ("task", "count", "part", "sentence"),
+    [
+        ("retina", 3, "corruptions", "Corruptions and sanity need pictures of a task with classes"),
+        ("retina", 3, "sanity", "Corruptions and sanity need pictures of a task with classes"),
+        ("retina", 2, "features", "A map of features needs 3 pictures"),
+    ],
+)
+def test_parts_without_the_pictures_that_they_need(generalist, tmp_path, capsys, task, count, part, sentence):
+    folder = tmp_path / "data" / task / "test" / "any"
+    folder.mkdir(parents=True)
+    for number in range(count):
+        Image.new("RGB", (40, 40), (number, 90, 90)).save(folder / f"{number}.png")
+    asked = ["robustness", str(generalist), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
+    assert cli.main([*asked, "--parts", part]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_three_pictures_make_a_map(generalist, data, tmp_path):
+    asked = ["robustness", str(generalist), "--data", str(data / "skin"), "--out", str(tmp_path), "--pictures", "3"]
+    assert cli.main([*asked, "--parts", "features"]) == 0
+    assert (tmp_path / "features.png").is_file()
+
+
 def test_parts_can_be_left_out_and_failing_maps_are_a_failure(generalist, data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         "medmamba.sanity.check", lambda *_: [Likeness("stem", mode, 0.9, 0.9) for mode in ("cascade", "alone")]

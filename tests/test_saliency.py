@@ -1,4 +1,4 @@
-"""Evidence maps: Grad-CAM of the last stage is CAM, and no map is stretched."""
+"""Evidence maps: each is its definition, Grad-CAM of the last stage is CAM, and no map is stretched."""
 
 from itertools import product
 
@@ -8,7 +8,7 @@ import torch
 
 from medmamba.classifier import Classifier
 from medmamba.errors import RequestError
-from medmamba.saliency import METHODS, EvidenceMap, deletion_score, evidence_map, modality_map
+from medmamba.saliency import METHODS, WITHDRAWN, EvidenceMap, deletion_score, evidence_map, modality_map
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +61,26 @@ def test_every_method_maps_every_stage(classifier, answer, method, stage):
     assert evidence.reference > 0
 
 
-def test_layer_cam_of_the_last_stage_counts_positive_weights_only(classifier, answer):
-    weights = classifier.model.classifier.weight[1].clamp(min=0)
-    want = answer.grids[-1] @ weights / answer.grids[-1][..., 0].numel()
-    got = evidence_map(classifier, answer, "melanoma", "layer-cam").values
-    np.testing.assert_allclose(got, want.numpy(), atol=1e-5)
+@pytest.mark.parametrize("stage", [1, 2, 3, 4])
+def test_integrated_gradients_sum_to_what_the_picture_adds_to_its_mean_cell(classifier, answer, stage):
+    grid, model = answer.grids[stage - 1][None], classifier.model
+    mean = grid.mean((1, 2), keepdim=True).expand_as(grid)
+    with torch.inference_mode():
+        want = model.head(model.continue_from(grid, stage)) - model.head(model.continue_from(mean, stage))
+    for output, class_name in enumerate(("naevus", "melanoma", "keratosis")):
+        values = evidence_map(classifier, answer, class_name, "integrated-gradients", stage).values
+        assert values.dtype == np.float32
+        assert values.sum() == pytest.approx(want[0, output].item(), abs=0.05)
+
+
+def test_integrated_gradients_of_the_last_stage_are_grad_cam_less_its_mean(classifier, answer):
+    cam, compared = (evidence_map(classifier, answer, "melanoma", method).values for method in METHODS)
+    np.testing.assert_allclose(compared, cam - cam.mean(), atol=1e-5)
 
 
 def test_the_network_is_left_as_it_was(classifier, answer, picture):
     hooks = [len(m._forward_hooks) for m in classifier.model.modules()]
-    for method in ("grad-cam", "score-cam"):
+    for method in METHODS:
         evidence_map(classifier, answer, "melanoma", method)
     assert [len(m._forward_hooks) for m in classifier.model.modules()] == hooks
     assert not any(p.requires_grad or p.grad is not None for p in classifier.model.parameters())
@@ -80,7 +90,7 @@ def test_the_network_is_left_as_it_was(classifier, answer, picture):
 
 def test_the_scale_is_the_cards_for_the_default_map_and_the_maps_own_otherwise(classifier, answer, picture):
     assert evidence_map(classifier, answer, "melanoma").reference == 0.25
-    for method, stage in (("xgrad-cam", 4), ("grad-cam", 2)):
+    for method, stage in (("integrated-gradients", 4), ("grad-cam", 2)):
         evidence = evidence_map(classifier, answer, "melanoma", method, stage)
         assert evidence.reference == pytest.approx(max(evidence.values.max(), 1e-6))
     chest = evidence_map(classifier, classifier.answer(picture(), "chest"), "clear")  # the card has no scale for it
@@ -107,7 +117,7 @@ def test_smooth_maps_keep_values_at_the_centres_of_cells():
     ("request_", "message"),
     [
         ({"class_name": "opaque"}, "no class 'opaque'; it has: naevus, melanoma, keratosis"),
-        ({"class_name": "melanoma", "method": "guess"}, "no evidence map 'guess'; there are: grad-cam, grad-cam"),
+        ({"class_name": "melanoma", "method": "guess"}, "no evidence map 'guess'; there are: grad-cam, integrated"),
         ({"class_name": "melanoma", "stage": 0}, "no stage 0"),
         ({"class_name": "melanoma", "stage": 5}, "no stage 5"),
     ],
@@ -115,6 +125,13 @@ def test_smooth_maps_keep_values_at_the_centres_of_cells():
 def test_what_cannot_be_mapped_is_refused(classifier, answer, request_, message):
     with pytest.raises(RequestError, match=message):
         evidence_map(classifier, answer, **request_)
+
+
+@pytest.mark.parametrize("method", WITHDRAWN)
+def test_a_withdrawn_method_says_so_and_what_there_is(classifier, answer, method):
+    with pytest.raises(RequestError, match=r"no longer offered.* there are: grad-cam, integrated-gradients\.") as said:
+        evidence_map(classifier, answer, "melanoma", method)
+    assert repr(method) in str(said.value)
 
 
 def test_a_task_without_classes_has_no_maps(classifier, picture):
@@ -151,12 +168,6 @@ def test_the_deletion_score_finds_the_evidence(classifier, answer, monkeypatch):
     assert score.fall > 0.8 * before
     assert score.random_fall < 0.5 * before
     assert score.beaten >= 0.9
-
-
-def test_no_method_prints_a_progress_bar(classifier, answer, capfd):
-    for method in METHODS:
-        evidence_map(classifier, answer, "naevus", method)
-    assert capfd.readouterr() == ("", "")
 
 
 def test_a_modalitys_map_sums_to_its_router_logit(classifier, picture):

@@ -44,6 +44,16 @@ def test_every_field_survives_json():
         {"augmentation": {"flips": "vertical and horizontal"}},
         {"augmentation": {"flips": None}},
         {"classes": [{"name": "nv", "label": "Naevus"}]},
+        {"classes": [{"name": "nv", "label": "Naevus"}] * 2},
+        {"classes": [{"name": 1, "label": "One"}, {"name": 2, "label": "Two"}]},
+        {"name": ""},
+        {"name": "router"},
+        {"name": None},
+        {"uploads": "no"},
+        {"npz": 3},
+        {"caveat": None},
+        {"augmentation": {"rotation": "all"}},
+        {"augmentation": None},
     ],
 )
 def test_fields_that_do_not_fit_are_refused(change):
@@ -68,6 +78,24 @@ def test_a_generalists_outputs(tasks):
 def test_every_task_has_a_route(tasks):
     layout = OutputLayout.generalist(tasks)
     assert [layout.route(t.name) for t in tasks] == [0, 1, 2, 0]  # moles are dermatoscopy, as skin is
+
+
+@pytest.mark.parametrize(
+    ("take", "routed", "sentence"),
+    [
+        (slice(0), (), "There are no tasks"),
+        (slice(1), ("chest",), "router's outputs are not for tasks that there are"),
+        (slice(1), ("skin", "skin"), "router's outputs are not for tasks that there are, each once"),
+    ],
+)
+def test_layouts_that_cannot_be(tasks, take, routed, sentence):
+    with pytest.raises(CheckpointError, match=sentence):
+        OutputLayout(tasks[take], routed)
+
+
+def test_two_tasks_of_one_name(tasks):
+    with pytest.raises(CheckpointError, match="Two tasks have the same name"):
+        OutputLayout((tasks[0], replace(tasks[1], name=tasks[0].name)))
 
 
 def test_a_single_task_has_no_router(tasks):

@@ -11,25 +11,26 @@ from app.classroom import views
 from app.classroom.results import CaseResult, Results, Tally
 from app.classroom.store import Case, Room, RoomStore
 from app.opinion import Opinion
-from app.sheets import ALERT, INK, MARGIN, QUIET, Sheets, pdf
+from app.sheets import INK, MARGIN, QUIET, Sheets, pdf
 from app.texts import Texts
 
 STUDENTS, NETWORK = "#0a6f66", "#8a4b00"
 HEADER = (
     *("case", "truth", "network", "network_refused"),
     *("student", "answer", "right", "confidence", "mark_x", "mark_y"),
+    "notice",  # in every row, and last: a line before the header or a comment is none that a parser of CSV knows
 )
 
 
-def table(store: RoomStore, room: Room, names: bool) -> str:
+def table(store: RoomStore, room: Room, texts: Texts, names: bool) -> str:
     """The answers as CSV, one a row; students are numbers, or nicknames where asked for."""
-    shown = {case.position: case for case in store.cases(room) if case.position <= room.stage.position}
+    cases = {case.position: case for case in store.cases(room)}
     labels = {student.number: _cell(student.label) for student in store.students(room)} if names else {}
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(HEADER)
     for answer in store.answers(room):
-        case, reply = shown[answer.position], answer.reply
+        case, reply = cases[answer.position], answer.reply
         said = Opinion(**(case.network or {}))
         refused = int(said.refused) if said.choice else ""
         x, y = ("", "") if reply.mark is None else (f"{share:.4f}" for share in reply.mark)
@@ -37,7 +38,7 @@ def table(store: RoomStore, room: Room, names: bool) -> str:
         right = int(reply.choice == case.truth)
         classes = [_cell(name) for name in (case.truth, said.choice or "", reply.choice)]
         says = [case.position + 1, *classes[:2], refused]
-        writer.writerow([*says, student, classes[2], right, reply.confidence, x, y])
+        writer.writerow([*says, student, classes[2], right, reply.confidence, x, y, texts("strip")])
     return out.getvalue()
 
 
@@ -61,7 +62,7 @@ class _Page(Sheets):
     """The results of a class, part after part."""
 
     def __init__(self, texts: Texts, room: Room) -> None:
-        super().__init__()
+        super().__init__(texts("report.notice"))
         self.texts, self.room = texts, room
         self.labels = {name: texts.term(label) for name, label in room.classes}
 
@@ -70,7 +71,6 @@ class _Page(Sheets):
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         model = f" · {self.room.model}" if self.room.model else ""
         self.write(made + model, colour=QUIET)
-        self.write(self.texts("report.notice"), 10, "bold", ALERT)
         self.at -= 0.015
 
     def figures(self, result: Results, students: int) -> None:
@@ -122,12 +122,22 @@ class _Page(Sheets):
         counts = ", ".join(f"{self.labels[name]} {count}" for name, count in given)
         self.write(f"{texts('class.answers')}: {counts or '–'}", left=left)
         if outcome.overlap is not None:
-            self.write(texts("class.overlap", overlap=f"{outcome.overlap * 100:.0f}"), left=left)
+            self.write(texts("class.overlap", overlap=_percent(outcome.overlap)), left=left)
         if case.source or case.licence:
             self.write(" · ".join(filter(None, (case.source, case.licence))), 7, colour=QUIET, left=left)
         if self.figure is figure:
             self.at = min(self.at, top - height)
         self.at -= 0.014
+
+
+def _percent(share: float) -> str:
+    """A share in whole per cent, never rounded to none or all, as in ``pages/page.js``."""
+    whole = round(share * 100)
+    if share > 0 and whole == 0:
+        return "<1 %"
+    if share < 1 and whole == 100:
+        return ">99 %"
+    return f"{whole} %"
 
 
 def _cell(text: str) -> str:

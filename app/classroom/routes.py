@@ -261,9 +261,10 @@ def _teachers(desk: Desk) -> APIRouter:
         return Response(buffer.getvalue(), media_type="image/svg+xml", headers=PRIVATE)
 
     @router.get("/rooms/{code}/results.csv")
-    def table(room: Own, names: bool = False) -> Response:
+    def table(room: Own, language: str = "en", names: bool = False) -> Response:
         """Every answer as a row of a table."""
-        return Response(record.table(store, room, names), media_type="text/csv", headers=PRIVATE)
+        content = record.table(store, room, texts_for(language[:20]), names)
+        return Response(content, media_type="text/csv", headers=PRIVATE)
 
     @router.get("/rooms/{code}/results.pdf")
     def sheet(room: Own, language: str = "en", names: bool = False) -> Response:
@@ -289,7 +290,8 @@ def _key(authorization: str) -> str:
 
 def _tagged(request: Request, tag: str, view: Callable[[], Any]) -> Response:
     headers = PRIVATE | {"ETag": f'"{tag}"'}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    known = request.headers.get("if-none-match", "").removeprefix("W/")  # weak, where a proxy has compressed the view
+    if known == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return JSONResponse(view(), headers=headers)
 

@@ -10,7 +10,6 @@ import { hold, letGo, models, unpack } from "./server.js";
 
 const TOGETHER = 4; // files in one request
 const TRIES = 30, PAUSE = 2000; // of one file at a full server, and milliseconds between them
-const BOM = "\ufeff"; // without it Excel takes UTF-8 for something else
 const COLUMNS = ["number", "picture", "name", "modality", "class", "probability", "words", "notes"];
 const SORTABLE = { name: (row) => row.name.toLowerCase(), modality: (row) => row.modalityWords ?? "",
   class: (row) => row.classWords ?? "", probability: (row) => row.probability ?? -1, words: (row) => row.bandWords ?? "",
@@ -23,8 +22,10 @@ export class Batch {
     this.running = null; // the run that is going on, an object of its own for each
     this.waiting = new Map();
     this.requests = 0;
+    this.models = [];
     this.build();
-    this.offer();
+    // Whenever the tab is opened: there may be another model since.
+    new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.offer()).observe(element);
   }
 
   part(name) {
@@ -74,7 +75,7 @@ export class Batch {
         folder: () => this.part("folder").click(),
         cancel: () => this.cancel(),
         clear: () => this.clear(),
-        csv: () => save("medmamba.csv", "text/csv", `${BOM}${this.csv()}`),
+        csv: () => save("medmamba.csv", "text/csv", this.csv()),
         json: () => save("medmamba.json", "application/json", this.json()),
       };
       acts[action]?.();
@@ -95,9 +96,10 @@ export class Batch {
 
   // The models, and what can be asked of them; without an answer the network decides.
   async offer() {
-    this.models = await models().catch(() => []);
-    this.part("model").append(...this.models.map(({ name, title }) => node("option", { value: name }, title)));
-    this.part("model").parentElement.hidden = this.models.length < 2;
+    this.models = await models().catch(() => this.models);
+    const select = this.part("model"), before = select.value;
+    select.replaceChildren(...this.models.map(({ name, title }) => node("option", { value: name, selected: name === before }, title)));
+    select.parentElement.hidden = this.models.length < 2;
     this.offerQuestions();
   }
 
@@ -165,7 +167,7 @@ export class Batch {
   }
 
   addRow(name, token) {
-    const row = { number: this.rows.length + 1, name, token };
+    const row = { number: (this.rows.at(-1)?.number ?? 0) + 1, name, token };
     this.rows.push(row);
     return row;
   }
@@ -273,13 +275,13 @@ export class Batch {
   csv() {
     const rows = this.rows.filter(isAnswered);
     const classes = [...new Set(rows.flatMap((row) => Object.keys(row.probabilities ?? {}).map((name) => `${row.task}/${name}`)))];
-    const head = ["file", "error", "modality", "task", "class", "prediction_set", "refused", "words", "modality_probability", "notes", ...classes, "checkpoint", "version", "sha256"];
+    const head = ["file", "error", "modality", "task", "class", "prediction_set", "refused", "words", "modality_probability", "notes", ...classes, "checkpoint", "version", "sha256", "notice"];
     const lines = rows.map((row) => {
       const of = Object.fromEntries(Object.entries(row.probabilities ?? {}).map(([n, p]) => [`${row.task}/${n}`, p.toFixed(6)]));
       const cells = {
         ...row, ...of, file: row.name, prediction_set: (row.prediction_set ?? []).join("; "),
         refused: { true: "True", false: "False" }[row.refused] ?? "", words: row.bandWords, notes: (row.warningWords ?? []).join(" "),
-        modality_probability: row.modalities?.[row.modality]?.toFixed(6),
+        modality_probability: row.modalities?.[row.modality]?.toFixed(6), notice: this.words.strip,
       };
       return head.map((column) => quote(harmless(String(cells[column] ?? "")))).join(",");
     });

@@ -1,6 +1,7 @@
 // The deck editor: pictures, their truths and texts, their order; a ZIP out, a ZIP in. Pictures lie in the server's memory
 // for minutes; what they came from is kept here, and sent again when the server has forgotten them.
 
+import { classesOf, follow } from "./classes.js";
 import { node } from "./dom.js";
 import { save } from "./save.js";
 import { address, hold } from "./server.js";
@@ -13,8 +14,9 @@ export class Editor {
   // learn: the tab, which shows nodes, words errors and knows the tasks.
   constructor(learn) {
     Object.assign(this, { learn, words: learn.words });
-    const task = learn.tasks?.[0]?.name ?? OWN;
-    this.deck = { title: "", language: LANGUAGES.includes(this.words.language) ? this.words.language : "en", task, own: [], cases: [] };
+    this.deck = { title: "", language: LANGUAGES.includes(this.words.language) ? this.words.language : "en", cases: [] };
+    this.own = { task: OWN, classes: [] }; // what the deck asks if it is no question of the network's
+    this.asked = learn.tasks.length ? questionOf(learn.tasks[0]) : this.own;
     this.isDirty = false; // there is work that no ZIP holds
     this.origins = new WeakMap(); // of each case: {file}, or {zip, index} of its picture
     this.thumbnails = new WeakMap(); // of each case: its picture as shown
@@ -63,9 +65,15 @@ export class Editor {
     return input;
   }
 
-  get classes() {
-    if (this.deck.task === OWN) return this.deck.own;
-    return this.learn.tasks.find((task) => task.name === this.deck.task).classes;
+  // The classes to choose from; the network's are labelled as elsewhere on the page, whatever the deck calls them.
+  get choices() {
+    const { asked, own, learn } = this, known = learn.tasks.find(({ name }) => name === asked.task);
+    return (asked !== own && known ? known : asked).classes;
+  }
+
+  // A truth outlives a question that does not have it among its classes: the next one may.
+  hasTruth({ truth }) {
+    return this.choices.some(({ name }) => name === truth);
   }
 
   // Files that were dropped: a deck is opened, pictures are added.
@@ -90,15 +98,19 @@ export class Editor {
     return (await this.learn.ask("drafts", zip)).json();
   }
 
-  // A deck whose classes are a task's keeps the task; any other has classes of its own.
+  // A deck with all classes of a task asks the network's question; any other has classes of its own. Both keep their names,
+  // labels and order.
   async load(zip) {
     if (!this.mayDiscard()) return;
     const read = await this.learn.attempt(() => this.read(zip));
     if (!read) return;
     read.cases.forEach((entry, index) => this.origins.set(entry, { zip, index }));
     const names = (classes) => classes.map(({ name }) => name).sort().join("\n");
-    const task = this.learn.tasks.find(({ name, classes }) => name === read.task && names(classes) === names(read.classes));
-    this.deck = { ...read, task: task ? task.name : OWN, own: task ? [] : read.classes };
+    const { task, classes, ...deck } = read;
+    const isKnown = this.learn.tasks.some((known) => known.name === task && names(known.classes) === names(classes));
+    this.deck = deck;
+    this.asked = { task, classes };
+    this.own = isKnown ? { task: OWN, classes: [] } : this.asked;
     this.isDirty = false;
     this.draw();
   }
@@ -108,44 +120,65 @@ export class Editor {
     return node("label", { className: "mm-field" }, this.words[key], input);
   }
 
-  select(key, options, value, act) {
-    const rows = options.map(([name, label]) => node("option", { value: name, selected: name === value }, label));
-    const select = node("select", { onchange: () => act(select.value), data: { field: key } }, ...rows);
+  select(key, options, act) {
+    const select = node("select", { onchange: () => act(select.value), data: { field: key } }, ...options);
     return node("label", { className: "mm-field" }, this.words[key], select);
   }
 
   draw() {
     const { deck, words } = this;
-    const languages = [...new Set([...LANGUAGES, deck.language])].map((code) => [code, code]);
-    const tasks = [...this.learn.tasks.map(({ name, question }) => [name, question]), [OWN, words["editor.own"]]];
-    const change = (task) => ((deck.task = task), this.draw());
+    const languages = [...new Set([...LANGUAGES, deck.language])].map((code) => option(code, code, deck.language));
+    const asked = this.asked === this.own ? OWN : this.asked.task;
+    const tasks = this.learn.tasks.map(({ name, question }) => option(name, question, asked));
     this.form.replaceChildren(
-      this.field("editor.deckTitle", deck.title, (title) => (deck.title = title), LIMITS.title),
-      this.select("editor.language", languages, deck.language, (language) => (deck.language = language)),
-      this.select("editor.task", tasks, deck.task, change),
+      this.field("editor.deckTitle", deck.title, (title) => (deck.title = title.trim()), LIMITS.title),
+      this.select("editor.language", languages, (language) => (deck.language = language)),
+      this.select("editor.task", [...tasks, option(OWN, words["editor.own"], asked)], (name) => this.choose(name)),
     );
-    if (deck.task === OWN) this.form.append(this.ownClasses());
+    this.offerClasses();
     this.list.replaceChildren(...deck.cases.map((entry, index) => this.row(entry, index)));
     if (!deck.cases.length) this.list.append(node("li", { className: "mm-note" }, words["editor.none"]));
   }
 
+  choose(name) {
+    const task = this.learn.tasks.find((known) => known.name === name);
+    this.asked = task ? questionOf(task) : this.own;
+    this.offerClasses();
+    this.offerTruths();
+  }
+
+  offerClasses() {
+    this.form.querySelector("label:has(textarea)")?.remove();
+    if (this.asked === this.own) this.form.append(this.ownClasses());
+  }
+
   ownClasses() {
-    const area = node("textarea", { rows: 3, value: this.deck.own.map(({ label }) => label).join("\n"), data: { field: "editor.classes" } });
+    const { own } = this, text = () => own.classes.map(({ label }) => label).join("\n");
+    const area = node("textarea", { rows: 3, value: text(), data: { field: "editor.classes" } });
+    let lines = own.classes;
+    area.oninput = () => (lines = follow(lines, area.value.split("\n")));
     area.onchange = () => {
-      const known = Object.fromEntries(this.deck.own.map(({ name, label }) => [label, name]));
-      const labels = [...new Set(area.value.split("\n").map((line) => line.trim().slice(0, 80)).filter(Boolean))];
-      this.deck.own = labels.map((label) => ({ name: known[label] ?? label, label }));
-      this.draw();
+      lines = own.classes = classesOf(lines, own.classes);
+      area.value = text();
+      this.offerTruths();
     };
     return node("label", { className: "mm-field" }, this.words["editor.classes"], area);
+  }
+
+  truths(entry) {
+    return [option("", "–", entry.truth), ...this.choices.map(({ name, label }) => option(name, label, entry.truth))];
+  }
+
+  // In the rows that are there: the classes are left by a click, and what is clicked on must not be replaced under it.
+  offerTruths() {
+    const selects = this.list.querySelectorAll("[data-field='editor.truth']");
+    this.deck.cases.forEach((entry, index) => selects[index].replaceChildren(...this.truths(entry)));
   }
 
   row(entry, index) {
     const { words, learn } = this, number = index + 1, last = this.deck.cases.length - 1;
     const picture = this.thumbnail(entry);
     picture.alt = learn.text("editor.picture", { number });
-    const known = this.classes.map(({ name, label }) => [name, label]);
-    if (!known.some(([name]) => name === entry.truth)) entry.truth = "";
     const text = node("textarea", { rows: 2, value: entry.text, maxLength: LIMITS.text, data: { field: "editor.text" } });
     text.oninput = () => (entry.text = text.value);
     const act = (key, sign, work, disabled) => {
@@ -156,7 +189,7 @@ export class Editor {
     const { cases } = this.deck, move = (by) => cases.splice(index + by, 0, ...cases.splice(index, 1));
     return node("li", {}, picture,
       node("div", { className: "mm-case-fields" },
-        this.select("editor.truth", [["", "–"], ...known], entry.truth, (truth) => (entry.truth = truth)),
+        this.select("editor.truth", this.truths(entry), (truth) => (entry.truth = truth)),
         node("label", { className: "mm-field" }, words["editor.text"], text),
         this.field("editor.source", entry.source, (source) => (entry.source = source), LIMITS.source),
         this.field("editor.licence", entry.licence, (licence) => (entry.licence = licence), LIMITS.licence)),
@@ -181,12 +214,12 @@ export class Editor {
 
   // The ZIP as the server writes it; null, with a sentence on the page, where something is missing.
   async zipped() {
-    const { task, own, ...deck } = this.deck;
-    const missing = deck.cases.findIndex((entry) => !entry.truth);
+    const { deck, asked } = this;
+    const missing = deck.cases.findIndex((entry) => !this.hasTruth(entry));
     return this.learn.attempt(async () => {
       if (missing >= 0) throw new Error(this.learn.text("editor.needsTruth", { number: missing + 1 }));
-      const title = deck.title.trim() || this.words["editor.title"];
-      const write = async () => (await this.learn.ask("decks", { ...deck, title, task, classes: this.classes })).blob();
+      const title = deck.title || this.words["editor.title"];
+      const write = async () => (await this.learn.ask("decks", { ...deck, title, ...asked })).blob();
       try {
         return await write();
       } catch (error) {
@@ -209,4 +242,12 @@ export class Editor {
     const zip = await this.zipped();
     if (zip) this.learn.start("quizzes", zip);
   }
+}
+
+function option(value, label, chosen) {
+  return node("option", { value, selected: value === chosen }, label);
+}
+
+function questionOf({ name, classes }) {
+  return { task: name, classes };
 }

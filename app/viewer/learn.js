@@ -16,6 +16,7 @@ const STEP = 0.02; // of the picture's side, for a mark moved by keys
 export class Learn {
   constructor(element, words) {
     Object.assign(this, { element, words, text: (key, values) => fill(words[key], values) });
+    this.tasks = []; // what a deck may ask of the network
     this.visit = 0; // what arrives late for a case that was left is dropped
     this.isRunning = false; // a quiz with answers whose results have not been seen
     addEventListener("beforeunload", (event) => (this.isRunning || this.editor?.isDirty) && event.preventDefault());
@@ -67,7 +68,11 @@ export class Learn {
     const list = node("ul", { className: "mm-decks", "aria-label": this.words["learn.decks"] });
     const file = node("input", { type: "file", accept: ".zip", hidden: true, data: { part: "deck" } });
     file.setAttribute("aria-label", this.words["learn.open"]);
-    file.onchange = () => file.files[0] && this.start("quizzes", file.files[0]);
+    file.onchange = () => {
+      const [deck] = file.files;
+      file.value = ""; // the same file may be chosen again, mended
+      if (deck) this.start("quizzes", deck);
+    };
     const buttons = [
       this.button("learn.open", () => file.click()),
       this.button(this.editor?.isDirty ? "learn.makeOn" : "learn.make", () => this.edit()),
@@ -150,7 +155,7 @@ export class Learn {
     this.draft = null;
     this.panel.replaceChildren(this.heading());
     this.viewer.look.mark = null;
-    this.viewer.explain(null);
+    this.viewer.clear(true);
     this.viewer.busy(this.words["busy.reading"]);
     const shown = await this.attempt(async () => (await this.ask(path)).json());
     const source = shown && { ...shown.picture, address: address(`learn/${path}/samples`) };

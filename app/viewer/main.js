@@ -140,8 +140,10 @@ export async function mountViewer(element, trigger, watch, props) {
       return;
     }
     if (!questions.isLatest(message.request)) return;
-    if (message.panel) panel.show(message.panel);
-    if (message.progress === "done") viewer.explain(message.evidence ?? null);
+    const { panel: answer, evidence } = message;
+    if (answer) panel.show(answer);
+    // With an answer goes the map of the one before, whether its own is there yet or not; without classes there is none: null.
+    if (answer || message.progress === "done") viewer.explain(evidence ?? null, Boolean(answer) && evidence === undefined);
   });
 }
 

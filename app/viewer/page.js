@@ -1,15 +1,16 @@
 // The page around the tabs: theme, language, the notice of the first visit, the help.
 
 import { icon } from "./icons.js";
+import { keep, recall } from "./preferences.js";
 
 const THEME = "medmamba-theme", LANGUAGE = "medmamba-language", NOTICE = "medmamba-notice";
 
 export function language() {
-  return localStorage.getItem(LANGUAGE) ?? navigator.language;
+  return recall(LANGUAGE) ?? navigator.language;
 }
 
 export async function mountHeader(element, words, languages) {
-  setTheme(localStorage.getItem(THEME) ?? "dark");
+  setTheme(recall(THEME) ?? "dark");
   const options = Object.entries(languages).map(
     ([code, name]) => `<option value="${code}"${code === words.language ? " selected" : ""}>${name}</option>`,
   );
@@ -24,10 +25,10 @@ export async function mountHeader(element, words, languages) {
   on("about", "click", () => showNotice(words, true));
   on("theme", "click", () => {
     setTheme(document.body.classList.contains("dark") ? "light" : "dark");
-    localStorage.setItem(THEME, document.body.classList.contains("dark") ? "dark" : "light");
+    keep(THEME, document.body.classList.contains("dark") ? "dark" : "light");
   });
   on("language", "change", (event) => {
-    localStorage.setItem(LANGUAGE, event.target.value);
+    keep(LANGUAGE, event.target.value);
     location.reload();
   });
   showNotice(words);
@@ -40,10 +41,10 @@ function setTheme(theme) {
 
 // Shown once in a browser, and from the header at any time.
 export function showNotice(words, always = false) {
-  if (!always && localStorage.getItem(NOTICE)) return;
+  if (!always && recall(NOTICE)) return;
   const paragraphs = ["notice.1", "notice.2", "notice.3"].map((key) => `<li>${words[key]}</li>`).join("");
   const dialog = show("notice", words["notice.title"], `<ul>${paragraphs}</ul>`, words["notice.accept"]);
-  dialog.addEventListener("close", () => localStorage.setItem(NOTICE, "seen"));
+  dialog.addEventListener("close", () => keep(NOTICE, "seen"));
 }
 
 export function showHelp(words) {

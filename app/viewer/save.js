@@ -1,7 +1,9 @@
-// Offers content made in the browser as a download.
+const BOM = "\ufeff"; // without it Excel takes UTF-8 for something else
+
+// Offers content as a download.
 export function save(name, type, content) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.href = URL.createObjectURL(new Blob(type === "text/csv" ? [BOM, content] : [content], { type }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);

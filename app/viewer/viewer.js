@@ -7,7 +7,7 @@ import { COLORMAPS, gradient } from "./overlay.js";
 import { Pane } from "./pane.js";
 import { View } from "./view.js";
 
-const METHODS = ["grad-cam", "grad-cam++", "xgrad-cam", "layer-cam", "eigen-cam", "score-cam"];
+const METHODS = ["grad-cam", "integrated-gradients"];
 const STAGES = [4, 3, 2, 1];
 
 export class Viewer {
@@ -19,6 +19,7 @@ export class Viewer {
     this.layout = "overlay";
     this.tool = "pan";
     this.picture = this.evidence = null;
+    this.isMapMissing = false;
     this.pinned = null;
     this.panes = { picture: new Pane(texts["viewer.original"]), overlay: new Pane(texts["viewer.overlay"]), pinned: new Pane("") };
     this.build();
@@ -288,8 +289,9 @@ export class Viewer {
     this.draw();
   }
 
-  explain(evidence) {
-    this.evidence = evidence;
+  // The map, or none. Of one that is missing, since it takes long or has failed, another method can be chosen.
+  explain(evidence, isMapMissing = false) {
+    Object.assign(this, { evidence, isMapMissing });
     this.part("trust").textContent = "";
     this.draw();
   }
@@ -335,7 +337,8 @@ export class Viewer {
       button.setAttribute("aria-pressed", this.picture?.presets[button.dataset.preset] === this.look.window);
     }
     const has = Boolean(this.evidence);
-    for (const name of ["evidenceControls", "scale"]) this.part(name).hidden = !has;
+    this.part("evidenceControls").hidden = !has && !this.isMapMissing;
+    this.part("scale").hidden = !has;
     this.part("note").textContent = has ? this.evidence.note : "";
     this.element.querySelector(".mm-trustline").hidden = !has;
     if (has) {

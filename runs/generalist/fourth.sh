@@ -21,4 +21,5 @@ colon-histology=1.6,brain-mri=1.5,capsule-endoscopy=1.4,fundus=1.8,breast-ultras
 pneumoniamnist=0.3,kidney-ct=0.3,bladder-endoscopy=0.5"
 "$python" -m medmamba blend "$runs/fourth" --start checkpoints/generalist --tasks $tasks --data "$data" \
     --out "$runs/fourth-blend"
-"$python" -m medmamba publish "$runs/fourth-blend" --tasks $tasks --data "$data" --out checkpoints/generalist --version 4
+"$python" -m medmamba publish "$runs/fourth-blend" --tasks $tasks --data "$data" --out checkpoints/generalist --version 4 \
+    --hardware "2 CPU cores"

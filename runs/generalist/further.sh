@@ -13,4 +13,5 @@ export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
 
 "$python" -m medmamba train --tasks $tasks --data "$data" --out "$runs/further" --size 96 --pictures 90000 \
     --warm-up 4000 --learning-rate 6e-4 --validate-every 10000 --start-from checkpoints/generalist
-"$python" -m medmamba publish "$runs/further" --tasks $tasks --data "$data" --out checkpoints/generalist --version 2
+"$python" -m medmamba publish "$runs/further" --tasks $tasks --data "$data" --out checkpoints/generalist --version 2 \
+    --hardware "2 CPU cores"

@@ -17,4 +17,5 @@ export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
     --warm-up 4000 --learning-rate 5e-4 --drop-path 0.05 --validate-every 10000 --start-from checkpoints/generalist \
     --emphasis "blood-cells=1.3,covid-ct=1.6,colon-histology=1.6,brain-mri=1.6,capsule-endoscopy=1.6,fundus=1.5,\
 breast-ultrasound=1.5,pneumoniamnist=0.5,kidney-ct=0.4,bladder-endoscopy=0.5,otoscopy=0.7"
-"$python" -m medmamba publish "$runs/third" --tasks $tasks --data "$data" --out checkpoints/generalist --version 3
+"$python" -m medmamba publish "$runs/third" --tasks $tasks --data "$data" --out checkpoints/generalist --version 3 \
+    --hardware "2 CPU cores"

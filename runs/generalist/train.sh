@@ -13,4 +13,5 @@ export OMP_WAIT_POLICY=passive # threads that wait must not spin when the cores 
 # Then a little larger, from the averaged weights of the first phase.
 "$python" -m medmamba train --tasks $tasks --data "$data" --out "$runs/96px" --size 96 --pictures 36000 \
     --warm-up 1500 --learning-rate 3e-4 --validate-every 12000 --start-from "$runs/64px/best.pt"
-"$python" -m medmamba publish "$runs/96px" --tasks $tasks --data "$data" --out checkpoints/generalist
+"$python" -m medmamba publish "$runs/96px" --tasks $tasks --data "$data" --out checkpoints/generalist \
+    --hardware "2 CPU cores"

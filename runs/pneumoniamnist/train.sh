@@ -11,4 +11,5 @@ export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
 
 "$python" -m medmamba train --tasks $tasks --data "$data" --out "$runs/pneumoniamnist" --size 64 --pictures 40000 \
     --batch 32 --warm-up 2000 --learning-rate 6e-4 --validate-every 4708
-"$python" -m medmamba publish "$runs/pneumoniamnist" --tasks $tasks --data "$data" --out checkpoints/pneumoniamnist
+"$python" -m medmamba publish "$runs/pneumoniamnist" --tasks $tasks --data "$data" --out checkpoints/pneumoniamnist \
+    --hardware "2 CPU cores"

@@ -13,4 +13,5 @@ export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
     --pictures 160000
 "$python" -m medmamba train --tasks $tasks --data "$data" --out "$runs/resnet18-96px" --variant resnet18 --size 96 \
     --pictures 36000 --warm-up 1500 --learning-rate 3e-4 --validate-every 12000 --start-from "$runs/resnet18-64px/best.pt"
-"$python" -m medmamba publish "$runs/resnet18-96px" --tasks $tasks --data "$data" --out "$runs/published/resnet18"
+"$python" -m medmamba publish "$runs/resnet18-96px" --tasks $tasks --data "$data" --out "$runs/published/resnet18" \
+    --hardware "2 CPU cores"

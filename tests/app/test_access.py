@@ -146,7 +146,7 @@ def test_a_whole_visit_asks_no_other_host(visit, running, png):
     page.wait_for_selector(".mm-recognised")
     open_picture(page, png())
     ask(page, "kidney-ct")
-    page.select_option("[data-set=method]", "layer-cam")
+    page.select_option("[data-set=method]", "integrated-gradients")
     page.get_by_role("button", name="How far can this map be trusted?").click()
     page.wait_for_selector("text=Blurring the marked tenth lowers")
     with page.expect_download():

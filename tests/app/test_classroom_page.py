@@ -148,10 +148,11 @@ def test_a_whole_room(seat, deck):
     expect(ann.locator(".cr-score")).to_contain_text("1 of 2")
     with control.expect_download() as download:
         control.get_by_role("button", name="CSV").click()
-    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))
     assert [(row["case"], row["student"], row["answer"]) for row in rows] == [
         ("1", "1", "cyst"), ("1", "2", "tumor"), ("1", "3", "normal"), ("2", "3", "tumor"),
     ]  # fmt: skip
+    assert download.value.path().read_bytes().startswith("\ufeff".encode())  # for Excel
 
 
 def test_whether_the_network_should_answer_is_a_question_for_a_room(seat, tmp_path):

@@ -112,6 +112,48 @@ def test_of_many_questions_the_first_and_the_last_are_asked(page):
     assert page.evaluate(script) == [[["ask", 0, 1], ["ask", 19, 20], ["report", 19, 21]], [False, True]]
 
 
+def ask_for_tumor(page, picture):
+    """Have another map than the quick one, then choose another class; its answer is shown."""
+    open_picture(page, picture)
+    ask(page, "kidney-ct")
+    with page.expect_response("**/queue/join*"):
+        page.select_option("[data-set=stage]", "3")
+    page.wait_for_function(SETTLED)
+    yield
+    page.click("[data-class=tumor]")
+    page.wait_for_selector("[data-class=tumor][aria-pressed=true]")
+    yield
+
+
+def test_a_map_goes_with_its_answer_before_the_next_is_there(page, png, running, monkeypatch):
+    may_go, evidence = threading.Event(), running.service.evidence
+    steps = ask_for_tumor(page, png())
+    next(steps)
+    monkeypatch.setattr(running.service, "evidence", lambda *given: may_go.wait(60) and evidence(*given))
+    try:
+        next(steps)
+        expect(page.locator("[data-part=busy]").first).to_have_text("Mapping the evidence …")
+        expect(page.locator("[data-part=scale]")).to_be_hidden()
+        expect(page.locator("[data-part=note]")).to_be_empty()
+        expect(page.locator(".mm-pane:visible figcaption")).to_have_text("Original")
+        expect(page.locator("[data-set=method]"), "which may be too slow").to_be_visible()
+    finally:
+        may_go.set()
+    expect(page.locator("[data-part=scale]")).to_be_visible()
+
+
+def test_a_method_that_fails_can_be_left(page, png, running, monkeypatch):
+    steps = ask_for_tumor(page, png())
+    next(steps)
+    with monkeypatch.context() as broken:
+        broken.setattr(running.service, "evidence", lambda *_: 1 / 0)
+        next(steps)
+        page.wait_for_selector("[data-part=error]:visible")
+    page.select_option("[data-set=stage]", "4")
+    page.wait_for_selector("[data-part=scale]:visible")
+    assert page.locator("[data-part=error]").first.is_hidden()
+
+
 def test_what_was_unfolded_and_the_focus_stay(page, png):
     open_picture(page, png())
     ask(page, "kidney-ct")

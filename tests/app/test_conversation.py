@@ -24,6 +24,12 @@ def test_an_answer_does_not_wait_for_a_map_that_takes_long(service, wish):
     messages = steps(conversation.ask(service, wish | {"task": "kidney-ct", "stage": 3}))
     assert [message["progress"] for message in messages] == ["classifying", "mapping", "done"]
     assert ["panel" in message for message in messages] == [False, True, True], "one lost on the way does no harm"
+    assert ["evidence" in message for message in messages] == [False, False, True]
+
+
+def test_an_answer_without_classes_says_that_it_has_no_map(service, wish):
+    message = steps(conversation.ask(service, wish | {"task": "retinal-oct"}))[-1]
+    assert message["evidence"] is None
 
 
 def test_what_fails_late_leaves_what_was_found_before(service, wish, monkeypatch):
@@ -32,13 +38,14 @@ def test_what_fails_late_leaves_what_was_found_before(service, wish, monkeypatch
     assert message["error"]
     assert (message["request"], message["progress"], message["picture"]["width"]) == (7, "done", 96)
     assert "Cyst" in message["panel"]
+    assert "evidence" not in message
 
 
 def test_the_map_is_of_the_class_asked_for(service, wish):
-    wish |= {"task": "kidney-ct", "className": "tumor", "method": "layer-cam", "stage": 3}
+    wish |= {"task": "kidney-ct", "className": "tumor", "method": "integrated-gradients", "stage": 3}
     message = steps(conversation.ask(service, wish))[-1]
     evidence = message["evidence"]
-    assert (evidence["className"], evidence["method"], evidence["stage"]) == ("tumor", "layer-cam", 3)
+    assert (evidence["className"], evidence["method"], evidence["stage"]) == ("tumor", "integrated-gradients", 3)
 
 
 def test_trust_is_told_on_demand(service, wish):
@@ -60,6 +67,7 @@ def test_trust_is_told_on_demand(service, wish):
         {"checkpoint": "../../etc"},
         {"className": "no such class", "task": "kidney-ct"},
         {"method": "guess", "task": "kidney-ct"},
+        {"method": "eigen-cam", "task": "kidney-ct"},
         {"stage": 9, "task": "kidney-ct"},
         {"method": "x" * 1000},
     ],

@@ -130,6 +130,17 @@ def test_an_answer_that_did_not_arrive_can_be_given_again_or_left(rough):
 
 
 @pytest.mark.usefixtures("shelf")
+def test_a_case_that_does_not_come_leaves_nothing_of_the_one_before(rough):
+    begin(rough)
+    answer(rough)
+    rough.route("**/1/samples", lambda route: route.abort())
+    rough.click("[data-part=next]")
+    rough.wait_for_selector("[data-part=learn-error]:visible")
+    rough.wait_for_selector("text=Case 2 of 3")
+    expect(rough.locator(".mm-learn .mm-pane:visible")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("shelf")
 def test_what_the_network_declined_is_told_in_the_results(page):
     def decline(route):
         found = route.fetch().json()
@@ -266,18 +277,97 @@ def test_a_deck_is_made_saved_tried_and_opened_again(page, png):
     page.wait_for_selector("[data-part=commit]")
 
 
-def test_a_deck_of_own_classes_is_opened_and_edited(page, png):
-    enter(page)
-    page.get_by_role("button", name="Make a deck").click()
-    own = Deck("Own", "de", "shapes", (("a", "Round"), ("b", "Square")), (Case(png(), "b"),))
-    payload = {"name": "d.zip", "mimeType": "application/zip", "buffer": write_deck(own)}
+def edit(page, deck):
+    """Open a deck in the editor."""
+    enter(page).get_by_role("button", name="Make a deck").click()
+    payload = {"name": "d.zip", "mimeType": "application/zip", "buffer": write_deck(deck)}
     page.set_input_files("[data-part=editor-open]", payload)
-    page.wait_for_selector(".mm-cases img")
-    assert page.locator("[data-field='editor.classes']").input_value() == "Round\nSquare"
-    assert page.locator("[data-field='editor.language']").input_value() == "de"
+    expect(page.locator(".mm-cases img")).to_have_count(len(deck.cases))
+
+
+def saved(page):
+    """The deck as the editor saves it."""
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as ZIP").click()
-    assert read_deck(Path(download.value.path())).classes == own.classes
+    return read_deck(Path(download.value.path()))
+
+
+QUESTIONS = [
+    ("shapes", (("tumor", "Round"), ("b", "Square"))),
+    ("kidney-ct", KIDNEY[1:]),
+    ("kidney-ct", (("tumor", "A mass"), ("normal", "Normal"), ("cyst", "Cyst"))),
+]
+
+
+@pytest.mark.parametrize(("task", "classes"), QUESTIONS)
+def test_a_deck_that_is_opened_and_saved_is_the_same(page, png, task, classes):
+    deck = Deck(" Mine", "fr", task, classes, (Case(png(), "tumor", "Look.", "Somebody", "CC0"), Case(png(), "tumor")))
+    edit(page, deck)
+    own = task == "shapes" or len(classes) < 3
+    expect(page.locator("[data-field='editor.task']")).to_have_value("own" if own else task)
+    assert saved(page) == read_deck(write_deck(deck))
+
+
+def test_a_class_under_another_label_keeps_its_pictures(page, png):
+    edit(page, Deck("Own", "de", "shapes", (("a", "Roud"), ("b", "Square")), (Case(png(), "b"), Case(png(), "a"))))
+    lines, truths = page.locator("[data-field='editor.classes']"), page.locator("[data-field='editor.truth']")
+    assert lines.input_value() == "Roud\nSquare"
+    lines.press("Control+Home")
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "n", "ArrowDown", "End", "Enter", *"Star"):
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Move down: Picture 1").click()
+    assert lines.input_value() == "Round\nSquare\nStar"
+    assert truths.evaluate_all("all => all.map((one) => one.value)") == ["a", "b"]
+    found = saved(page)
+    assert found.classes == (("a", "Round"), ("b", "Square"), ("Star", "Star"))
+    assert [case.truth for case in found.cases] == ["a", "b"]
+
+
+EDITS = [  # of the classes A and B, named a and b: what stands in the list one after the other, and what it comes to
+    (["A\nB", "A\nBB", "A\nBBB"], [["a", "A"], ["b", "BBB"]]),
+    (["New\nA\nB", "New\nA\n", "New\nA\nC"], [["New", "New"], ["a", "A"], ["b", "C"]]),
+    (["B", "B\nA"], [["b", "B"], ["a", "A"]]),
+    (["", "A\n\n A \nC"], [["a", "A"], ["C", "C"]]),
+    (["C\nB", "C\nB\na"], [["a", "C"], ["b", "B"], ["a (2)", "a"]]),
+    (["b\nA", "b\nA\nB"], [["a", "b"], ["b", "A"], ["b (2)", "B"]]),
+    ([f"A\nB\n{'x' * 99}"], [["a", "A"], ["b", "B"], ["x" * 80, "x" * 80]]),
+]
+
+
+def test_lines_stay_their_classes_through_edits(page):
+    script = """edits => import(new URL("viewer/classes.js", document.baseURI)).then(({follow, classesOf}) => {
+      const before = [{name: "a", label: "A"}, {name: "b", label: "B"}];
+      return edits.map((texts) => {
+        const lines = texts.reduce((lines, text) => follow(lines, text.split("\\n")), before);
+        return classesOf(lines, before).map(({name, label}) => [name, label]);
+      });
+    })"""
+    assert page.evaluate(script, [texts for texts, _ in EDITS]) == [classes for _, classes in EDITS]
+
+
+def test_a_truth_outlives_questions_that_do_not_have_it(page, png):
+    edit(page, Deck("Mine", "en", "kidney-ct", KIDNEY, (Case(png(), "tumor"),)))
+    question, truth = page.locator("[data-field='editor.task']"), page.locator("[data-field='editor.truth']")
+    for other in ("chest-xray", "own"):
+        question.select_option(other)
+        expect(truth).to_have_value("")
+        page.get_by_role("button", name="Save as ZIP").click()
+        page.wait_for_selector("text=Picture 1 has no truth yet.")
+    question.press("ArrowUp")
+    expect(question).to_be_focused()
+    question.select_option("kidney-ct")
+    expect(truth).to_have_value("tumor")
+    assert saved(page).cases[0].truth == "tumor"
+
+
+def test_a_deck_of_own_classes_needs_no_list_of_questions(rough, png):
+    rough.route("**/learn/decks", lambda route: route.abort())
+    rough.get_by_role("tab", name="Learn").click()
+    rough.wait_for_selector("[data-part=learn-error]:visible")
+    rough.get_by_role("button", name="Make a deck").click()
+    rough.locator("[data-field='editor.classes']").fill("Round\nSquare")
+    rough.set_input_files("[data-part=editor-add]", {"name": "a.png", "mimeType": "image/png", "buffer": png()})
+    rough.locator("[data-field='editor.truth']").select_option("Square")
 
 
 def test_pictures_that_the_server_forgot_are_sent_again(rough, running, png):
@@ -356,6 +446,7 @@ def test_what_is_no_deck_is_refused_in_words(browser, running):
     page.set_input_files("[data-part=deck]", {"name": "a.zip", "mimeType": "application/zip", "buffer": b"hello"})
     page.wait_for_selector("[data-part=learn-error]:visible")
     assert page.locator("[data-part=learn-error]").inner_text().endswith(".")
+    assert page.locator("[data-part=deck]").input_value() == "", "the same file, mended, may be chosen again"
     context.close()
 
 

@@ -165,6 +165,8 @@ def test_many_files_fill_a_table_and_a_csv(page, png):
     lines = Path(download.value.path()).read_text("utf-8").splitlines()
     assert lines[0].startswith("\ufefffile,error,"), "Excel knows UTF-8 by its mark"
     assert {"words", "modality_probability", "notes"} < set(lines[0].split(","))
+    assert lines[0].endswith(",notice")
+    assert all("not a medical device" in line for line in lines[1:])
     assert len(lines) == 5
     assert "'=second.png" in lines[3]
     with page.expect_download() as download:
@@ -185,6 +187,12 @@ def test_a_row_shows_a_probability_unless_it_is_refused_or_waits(visit, locale, 
         .map((change) => Batch.prototype.line.call({words}, {...row, ...change}).textContent);
     }"""
     assert visit(locale=locale).evaluate(script, row) == [f"1aCTCyst{probability}No", "1aCTNo", "1aCTCystNo"]
+
+
+def test_no_two_rows_have_the_same_number(page):
+    after_a_cancelled_run = """() => import(new URL("viewer/batch.js", document.baseURI))
+      .then(({Batch}) => Batch.prototype.addRow.call({rows: [{number: 1}, {number: 4}]}, "name").number)"""
+    assert page.evaluate(after_a_cancelled_run) == 5
 
 
 def test_a_batch_can_be_cancelled(page, png):
@@ -261,6 +269,9 @@ def test_the_authors_own_weights_show_up_after_rescan(
     visit, png, official_files, locale, rescan, unknown, words, fault
 ):
     page = visit(locale=locale)
+    batch = page.get_by_role("tab", name=re.compile("Batch|Stapel"))
+    batch.click()
+    page.select_option("[data-part=model]", "second")
     page.get_by_role("tab", name=re.compile("Model")).click()
     expect(page.locator(".mm-model")).to_have_count(2)
     official_files()
@@ -270,6 +281,9 @@ def test_the_authors_own_weights_show_up_after_rescan(
     outside = page.locator(".mm-model", has_text="outside.pth")
     outside.locator("summary").first.click()
     expect(outside).to_contain_text(unknown)
+    batch.click()
+    expect(page.locator("[data-part=model] option")).to_have_count(3)
+    expect(page.locator("[data-part=model]")).to_have_value("second")
     page.get_by_role("tab", name=re.compile("Classify|Klassifizieren")).click()
     open_picture(page, png())
     page.select_option("[data-ask=checkpoint]", "outside.pth")
@@ -366,6 +380,29 @@ def test_dark_is_the_default_and_light_stays(page):
     page.reload()
     page.wait_for_selector(".mm-drop")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
+
+
+BLOCKED = """for (const kind of ["localStorage", "sessionStorage"]) Object.defineProperty(window, kind, {
+  get() { throw new DOMException("Access is denied for this document.", "SecurityError"); }});"""
+
+
+def test_a_browser_that_blocks_site_data_shows_the_page_and_lets_choose(browser, running, png):
+    faults = []
+    with browser.new_context(locale="en-US") as context:
+        context.add_init_script(BLOCKED)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(running.address)
+        page.click(".mm-notice .mm-primary")
+        page.get_by_role("button", name="Dark or light").click()
+        expect(page.locator("body")).not_to_have_class(re.compile("dark"))
+        page.select_option("[data-header=language]", "de")
+        page.get_by_role("tab", name="Klassifizieren").wait_for()
+        page.wait_for_selector(".mm-drop")
+        expect(page.locator(".mm-notice")).to_have_count(0)
+        expect(page.locator("body")).not_to_have_class(re.compile("dark"))
+        open_picture(page, png())
+    assert faults == []
 
 
 def half_transparent():

@@ -138,8 +138,8 @@ def test_a_header_that_contradicts_the_question_is_told(analysis, said, modality
     assert (f"modality {said}, but" in present.answer(warned, EN)) == is_contradicted
 
 
-def make_map(values, method="grad-cam", reference=1.0):
-    return EvidenceMap(np.array(values, np.float32), method, 4, "cyst", reference)
+def make_map(values, method="grad-cam", stage=4):
+    return EvidenceMap(np.array(values, np.float32), method, stage, "cyst", reference=1.0)
 
 
 def test_a_map_tells_its_cell_size_and_that_it_is_no_outline(analysis):
@@ -153,8 +153,22 @@ def test_no_positive_evidence_is_an_answer(analysis):
 
 
 def test_a_map_without_a_scale_says_so(analysis):
-    note = present.evidence(make_map([[1, 0], [0, 0]], "eigen-cam"), analysis, EN)["note"]
+    note = present.evidence(make_map([[1, 0], [0, 0]], "integrated-gradients"), analysis, EN)["note"]
     assert "no absolute scale" in note
+
+
+@pytest.mark.parametrize(
+    ("method", "stage", "said"),
+    [
+        ("grad-cam", 4, set()),
+        ("grad-cam", 3, {"often misses"}),
+        ("integrated-gradients", 4, {"mean cell"}),
+        ("integrated-gradients", 1, {"mean cell"}),
+    ],
+)
+def test_what_a_method_can_and_cannot_show_is_said(analysis, method, stage, said):
+    note = present.evidence(make_map([[1, 0], [0, 0]], method, stage), analysis, EN)["note"]
+    assert {words for words in ("often misses", "mean cell") if words in note} == said
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_bad_answers_are_refused(quiz, position, response, words):
 
 
 def test_the_table_holds_versions_and_no_formula(quiz):
-    rows = list(csv.DictReader(io.StringIO(table(quiz, {0: said("=b", 0.7)}))))
+    rows = list(csv.DictReader(io.StringIO(table(quiz, {0: said("=b", 0.7)}, "No device."))))
     assert tuple(rows[0]) == HEADER
     assert rows[0] | {"mark_x": "0.2500", "mark_y": "0.5000", "network_probability": "0.700000"} == rows[0]
     assert [(row["position"], row["case"], row["right"]) for row in rows] == [
@@ -89,6 +89,7 @@ def test_the_table_holds_versions_and_no_formula(quiz):
     ]
     assert rows[0]["truth"] == rows[0]["network"] == "'=b"
     assert (rows[0]["sha256"], rows[1]["sha256"], rows[1]["network"]) == ("f00", "", "")
+    assert {row["notice"] for row in rows} == {"No device."}
 
 
 def test_orders_differ_between_quizzes():

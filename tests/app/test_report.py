@@ -53,6 +53,7 @@ def test_what_does_not_fit_goes_on_another_sheet(analysis, strong):
     page.settings(long, None, Look())
     assert len(page.sheets) == 2
     assert all(0 < text.get_position()[1] < 1 for sheet in page.sheets for text in sheet.texts)
+    assert all(sheet.texts[0].get_text().startswith("Research and education only.") for sheet in page.sheets)
     drawn = Image.open(io.BytesIO(render(long, strong, Look(), texts_for("en"), "png")))
     assert drawn.size == (1240, 2 * 1753)
     assert b"/Count 2" in render(long, strong, Look(), texts_for("en"), "pdf")

@@ -6,12 +6,21 @@ import pytest
 
 from app.sheets import BOTTOM, TOP, Sheets, height_of, pdf
 
+NOTICE = "This is no medical device."
+
+
+def lines(sheet):
+    """What stands on a sheet below the notice, which every sheet begins with."""
+    first, *others = [text.get_text() for text in sheet.texts]
+    assert first == NOTICE
+    return others
+
 
 def test_lines_go_on_to_further_sheets_and_never_below_the_edge():
-    paper = Sheets()
+    paper = Sheets(NOTICE)
     for number in range(150):
         paper.write(f"line {number}")
-    found = [[text.get_text() for text in sheet.texts] for sheet in paper.sheets]
+    found = [lines(sheet) for sheet in paper.sheets]
     assert len(found) == 3
     assert list(chain(*found)) == [f"line {number}" for number in range(150)]
     heights = [text.get_position()[1] for sheet in paper.sheets for text in sheet.texts]
@@ -21,27 +30,27 @@ def test_lines_go_on_to_further_sheets_and_never_below_the_edge():
 
 @pytest.mark.parametrize(("size", "left", "letters"), [(9, 0.08, 100), (18, 0.08, 50), (9, 0.5, 50)])
 def test_a_line_holds_as_many_letters_as_fit(size, left, letters):
-    paper = Sheets()
+    paper = Sheets(NOTICE)
     paper.write("x" * letters, size, left=left)
-    assert len(paper.figure.texts) == 1
+    assert len(lines(paper.figure)) == 1
     paper.write("x" * (letters + 1), size, left=left)
-    assert len(paper.figure.texts) == 3
+    assert len(lines(paper.figure)) == 3
 
 
 def test_a_bar_stands_on_the_sheet_of_its_line():
-    paper = Sheets()
+    paper = Sheets(NOTICE)
     paper.at = BOTTOM + height_of(9) / 2
     paper.bar(0.4, "red", 0.5, 0.3, "40 %")
     paper.write("label")
     first, second = paper.sheets
-    assert not first.texts
+    assert not lines(first)
     assert not first.axes
-    assert [text.get_text() for text in second.texts] == ["40 %", "label"]
+    assert lines(second) == ["40 %", "label"]
     assert [bar.get_width() for bar in second.axes[0].patches] == [1, 0.4]
 
 
 def test_a_pdf_has_a_page_for_each_sheet():
-    paper = Sheets()
+    paper = Sheets(NOTICE)
     paper.turn()
     content = pdf(paper.sheets)
     assert content.startswith(b"%PDF")

@@ -7,7 +7,7 @@ import pytest
 from app import facts
 from app.texts import FOLDER, languages, read, texts_for
 from medmamba.checkpoints import Card, list_checkpoints
-from tests.app.messages import Module, collect
+from tests.app.messages import ROOT, Module, collect
 
 PLACE = re.compile(r"\{\w+\}")
 NAMES = ("method.", "colormap.")  # proper names need no translation
@@ -69,6 +69,14 @@ def test_model_facts_of_the_shipped_cards_are_translated(language, name):
     sentences = {card.summary, card.intended_use, card.licence, *card.not_for, *card.limits[:4]}
     assert all(escape(sentence) in english and escape(sentence) not in other for sentence in sentences)
     assert "14,5 Millionen Parametern" in other or language != "de"
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_what_our_recipes_say_for_cards_is_translated(language):
+    words = [json.loads(path.read_text("utf-8"))["card"] for path in ROOT.glob("runs/*/tasks.json")]
+    sentences = {text for of in words for text in (of["licence"], of["pictures"], *of["limits"], *of["not_for"])}
+    assert len(sentences) > 7
+    assert {text for text in sentences if texts_for(language).term(text) == text} == set()
 
 
 def test_caveats_stand_with_their_tasks_alone():

@@ -13,6 +13,7 @@ from pydicom.data import get_testdata_file
 
 from app.frames import describe, frame_of
 from medmamba import images
+from medmamba.saliency import METHODS
 from tests.app.browsing import ask, open_picture, pixels, readout
 
 pytestmark = pytest.mark.browser
@@ -243,11 +244,13 @@ def test_side_by_side_moves_together(page, png):
     assert (pixels(page, 0) != before[0], pixels(page, 1) != before[1]) == (True, True)
 
 
-@pytest.mark.parametrize("method", ["grad-cam++", "xgrad-cam", "layer-cam", "eigen-cam", "score-cam"])
+@pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_a_map(page, png, method):
     open_picture(page, png())
     ask(page, "kidney-ct")
     settle(page)
+    offered = page.locator("[data-set=method] option").evaluate_all("options => options.map((o) => o.value)")
+    assert offered == list(METHODS)
     note = page.locator("[data-part=note]").inner_text()
     page.select_option("[data-set=method]", method)
     page.select_option("[data-set=stage]", "2")

@@ -5,6 +5,7 @@ import * as numbers from "../../viewer/numbers.js";
 const THEME = "medmamba-theme", LANGUAGE = "medmamba-language";
 const SCROLLED = [".cr-people", ".cr-scroll"]; // what scrolls within the page
 const LONGEST_PRESS = 3000; // milliseconds: a browser may miss that a button was let go
+const RETRY = 2000; // milliseconds
 let words = {};
 
 // A text of the page, with its {places} filled in.
@@ -19,7 +20,7 @@ export function term(label) {
 
 // What went wrong: the server's sentence, or one of the page's own.
 export function sentence(problem) {
-  return problem.error ?? say(problem.key ?? "class.error.offline");
+  return problem.error ?? say(problem.key ?? "error.network");
 }
 
 export function language() {
@@ -80,47 +81,91 @@ export function probability(share) {
   return numbers.percent(share, words);
 }
 
-// A share of answers.
+// A share of answers or places in whole per cent; as a probability, it is never rounded to none or all.
 export function percent(share) {
-  return share == null ? "–" : `${Math.round(share * 100)} %`;
+  if (share == null) return "–";
+  const whole = Math.round(share * 100);
+  if (share > 0 && whole === 0) return "<1 %";
+  if (share < 1 && whole === 100) return ">99 %";
+  return `${whole} %`;
 }
 
 // "7 of 10 (70 %)"
 export function tally([right, of]) {
-  return of ? say("class.tally", { right, of, percent: Math.round((100 * right) / of) }) : "–";
+  return of ? say("class.tally", { right, of, percent: percent(right / of) }) : "–";
 }
 
-// kind: localStorage, or sessionStorage for what ends with the tab.
-export function remember(name, value, kind = "localStorage") {
+// Keeps a text in this browser, or forgets it for null. kind: localStorage, or sessionStorage for what ends with the tab.
+function keep(name, text, kind = "localStorage") {
   try {
-    value == null ? window[kind].removeItem(name) : window[kind].setItem(name, JSON.stringify(value));
-  } catch {
-    // a browser that keeps nothing: the place in the room is lost when the page is closed
+    text == null ? window[kind].removeItem(name) : window[kind].setItem(name, text);
+  } catch { // site data is blocked: the page's entry in the tab's history outlives a reload as well
+    history.replaceState({ ...history.state, [name]: text }, "");
   }
 }
 
-export function recall(name, kind = "localStorage") {
+function kept(name, kind = "localStorage") {
   try {
-    return JSON.parse(window[kind].getItem(name));
+    return window[kind].getItem(name);
   } catch {
-    return null;
+    return history.state?.[name] ?? null;
+  }
+}
+
+// Whether another tab of this browser finds what is kept.
+export function isShared() {
+  try {
+    return Boolean(window.localStorage);
+  } catch {
+    return false;
+  }
+}
+
+export function remember(name, value, kind) {
+  keep(name, value == null ? null : JSON.stringify(value), kind);
+}
+
+export function recall(name, kind) {
+  return JSON.parse(kept(name, kind));
+}
+
+// The names under which something is kept that begin so.
+export function recalled(start) {
+  const all = isShared() ? { ...localStorage } : { ...history.state };
+  return Object.keys(all).filter((name) => name.startsWith(start) && all[name] != null);
+}
+
+// The address in the bar, without loading it; what is kept stays.
+export function setAddress(address) {
+  history.replaceState(history.state, "", address);
+}
+
+// The page's words; without them it can say nothing, not even that the server is away.
+async function read(language) {
+  for (;;) {
+    try {
+      const response = await fetch(`words/${encodeURIComponent(language)}`);
+      if (response.ok) return await response.json();
+    } catch {
+      // as if it had not answered
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY));
   }
 }
 
 // Loads the words and sets language and theme; resolves to the buttons for both.
 export async function begin(title) {
-  const asked = localStorage.getItem(LANGUAGE) ?? navigator.language;
-  words = await (await fetch(`words/${encodeURIComponent(asked)}`)).json();
+  words = await read(kept(LANGUAGE) ?? navigator.language);
   document.documentElement.lang = words.language;
   document.title = `${say(title)} · MedMamba`;
-  setTheme(localStorage.getItem(THEME) ?? "dark");
+  setTheme(kept(THEME) ?? "dark");
   const next = words.language === "de" ? ["en", "English"] : ["de", "Deutsch"];
   const turn = () => {
     setTheme(document.body.classList.contains("dark") ? "light" : "dark");
-    localStorage.setItem(THEME, document.body.classList.contains("dark") ? "dark" : "light");
+    keep(THEME, document.body.classList.contains("dark") ? "dark" : "light");
   };
   const speak = () => {
-    localStorage.setItem(LANGUAGE, next[0]);
+    keep(LANGUAGE, next[0]);
     location.reload();
   };
   const theme = button("◐", turn, "cr-icon", { "aria-label": say("header.theme"), title: say("header.theme") });

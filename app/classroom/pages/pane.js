@@ -5,6 +5,7 @@ import { button, el, say } from "./page.js";
 
 const LARGEST = 8; // times the fitted size
 const STILL = 8; // CSS pixels that a finger may move in a tap
+const RETRY = 2000; // milliseconds until a picture that was lost on the way is asked for again
 const KEY_STEP = 0.02; // of the picture's side, for a mark moved by the arrow keys
 
 export class Pane {
@@ -27,13 +28,18 @@ export class Pane {
     on("pointercancel", (event) => this.up(event, false));
     on("wheel", (event) => event.ctrlKey && (event.preventDefault(), this.zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, event)));
     on("keydown", (event) => this.key(event));
+    this.image.addEventListener("error", () => setTimeout(() => this.element.isConnected && this.load(), RETRY));
   }
 
   show({ token, width, height }) {
-    Object.assign(this, { width, height });
-    this.image.src = `pictures/${token}`;
+    Object.assign(this, { token, width, height });
+    this.load();
     this.sheet.style.aspectRatio = `${width} / ${height}`;
     this.frame.style.setProperty("--aspect", width / height);
+  }
+
+  load() {
+    this.image.src = `pictures/${this.token}`;
   }
 
   // A map over the picture: `values` by rows, `reference` counts as strong.
@@ -73,7 +79,7 @@ export class Pane {
   down(event) {
     this.frame.setPointerCapture(event.pointerId);
     this.fingers.set(event.pointerId, event);
-    this.tap = this.fingers.size === 1 ? event : null;
+    this.tap = this.fingers.size === 1 && event.button === 0 ? event : null;
   }
 
   move(event) {

@@ -1,17 +1,17 @@
 // The projector: large type for the whole room. The arrow key to the right takes the next step.
 
 import { histogram, lesson, mapped, results } from "./figures.js";
-import { begin, button, el, questionOf, recall, redraw, remember, say, sentence, term } from "./page.js";
+import { begin, button, el, percent, questionOf, recall, redraw, remember, say, sentence, setAddress, term } from "./page.js";
 import { Pane } from "./pane.js";
 import { Room, secondsLeft } from "./room.js";
-import { joinLink, qrCode, takeStep } from "./teaching.js";
+import { joinLink, showQrCode, takeStep } from "./teaching.js";
 
 const page = document.getElementById("page");
 const [code, given] = location.hash.slice(1).split("."); // another computer's projector has the key in its link
 const KEPT = `medmamba-projector-${code}`;
 if (given) { // the whole class could read it in the address: from here on only this tab knows it
   remember(KEPT, given, "sessionStorage");
-  history.replaceState(null, "", `#${code}`);
+  setAddress(`#${code}`);
 }
 const settings = await begin("class.projector.title");
 document.getElementById("strip").textContent = say("strip");
@@ -22,10 +22,8 @@ const qr = el("img", { class: "cr-qr", alt: say("class.qr") });
 
 let view = null, pane = null;
 
-if (key) {
-  room.follow({ show, offline: (yes) => (line.textContent = yes ? say("class.error.offline") : ""), gone: lost });
-  qrCode(room, qr);
-} else lost({ key: "class.error.gone" });
+if (key) room.follow({ show, offline: (yes) => (line.textContent = yes ? say("class.error.offline") : ""), gone: lost });
+else lost({ key: "class.error.gone" });
 addEventListener("hashchange", () => location.reload());
 
 function lost(problem) {
@@ -69,6 +67,7 @@ addEventListener("keydown", (event) => {
 
 function lobby() {
   const names = view.names && el("ul", { class: "cr-names" }, ...view.students.map(({ label }) => el("li", { text: label })));
+  showQrCode(room, qr);
   const link = joinLink(view.code).replace(/^https?:\/\//, "").replace(/#.*/, "");
   return [
     qr,
@@ -116,7 +115,7 @@ function revealed() {
   const evidence = reveal.network?.evidence;
   if (evidence) looked(say("class.looked.network", { label: mapped(reveal.network, view.classes) }), evidence.values, evidence.reference, "cividis");
   if (!panes.length) panes.push(picture());
-  const overlap = reveal.overlap != null && el("p", { class: "cr-overlap", text: say("class.overlap", { overlap: Math.round(100 * reveal.overlap) }) });
+  const overlap = reveal.overlap != null && el("p", { class: "cr-overlap", text: say("class.overlap", { overlap: percent(reveal.overlap) }) });
   return [
     el("div", { class: "cr-looking" }, el("div", { class: "cr-panes" }, ...panes), overlap),
     el("div", {}, question(), histogram(view), lesson(reveal)),

@@ -5,14 +5,16 @@ import { language, released } from "./page.js";
 const PAUSE = { student: 1500, teacher: 1000 }; // milliseconds between polls
 const LONGEST_PAUSE = 8000; // when the server does not answer
 
+// What went wrong. error: what the server says of it; status: HTTP's, 0 where the server did not answer; isGone: the room is
+// deleted, or one's place in it.
 export class Problem extends Error {
-  constructor({ key, error }, status) {
-    super(error);
-    Object.assign(this, { key, error, status });
+  constructor({ error = null, status = 0, isGone = false } = {}) {
+    super(error ?? "");
+    Object.assign(this, { error, status, isGone });
   }
 }
 
-// Sends a request below classroom/; resolves to the response, or throws a Problem.
+// Sends a request below classroom/; resolves to the server's response, or throws a Problem.
 export async function ask(method, path, { key, body, headers = {} } = {}) {
   const options = { method, headers: { ...headers, "accept-language": language() }, cache: "no-store" };
   if (key) options.headers.authorization = `Bearer ${key}`;
@@ -22,11 +24,21 @@ export async function ask(method, path, { key, body, headers = {} } = {}) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Problem({ key: "class.error.offline" }, 0);
+    throw new Problem();
   }
+  const kind = response.headers.get("content-type") ?? "";
+  // No request is answered with a page: that is a proxy's or a captive portal's, and may come as 200 or 403, too.
+  if (kind.startsWith("text/html")) throw new Problem();
   if (response.ok || response.status === 304) return response;
-  const problem = await response.json().catch(() => ({ key: "class.error.offline" }));
-  throw new Problem(problem, response.status);
+  throw new Problem(await refusal(response, kind.startsWith("application/json")));
+}
+
+// Rooms refuse in JSON, and the gate before them in plain text. Plain text with a 5xx is a proxy's: "Bad Gateway" helps nobody.
+async function refusal(response, isJson) {
+  const { status } = response;
+  const said = await (isJson ? response.json() : response.text()).catch(() => null);
+  const error = (isJson ? said?.error : status < 500 && said) || null;
+  return { error, status, isGone: status === 403 && isJson && error !== null };
 }
 
 export class Room {
@@ -40,7 +52,7 @@ export class Room {
   }
 
   // Calls `show(view)` whenever the view has changed and nothing on the page is pressed, `offline(yes)` when the server is
-  // lost or found, and `gone()` once, when the room is.
+  // lost or found, and `gone(problem)` once, when the room is.
   async follow({ show, offline, gone }) {
     let pause = PAUSE[this.side];
     while (!this.stopped) {
@@ -48,7 +60,7 @@ export class Room {
       try {
         const response = await this.ask("GET", this.side, { headers: this.tag ? { "if-none-match": this.tag } : {} });
         if (response.status === 200) {
-          const view = await response.json();
+          const view = await response.json().catch(() => Promise.reject(new Problem()));
           view.deadline = view.left == null ? null : performance.now() + 1000 * view.left;
           this.tag = response.headers.get("etag");
           await released(document.body);
@@ -57,8 +69,8 @@ export class Room {
         pause = PAUSE[this.side];
         this.report(false, offline);
       } catch (problem) {
-        if (problem.status === 403) return this.stopped || gone(problem);
         if (!(problem instanceof Problem)) throw problem;
+        if (problem.isGone) return this.stopped || gone(problem);
         pause = Math.min(LONGEST_PAUSE, pause * 1.5);
         this.report(true, offline);
       }

@@ -14,6 +14,7 @@ let room = null, view = null, pane = null;
 let draft = {}; // what has been chosen for the open case
 let sending = null; // the answer under way, so that the last one chosen is the last one sent
 const status = el("p", { class: "cr-status", role: "status" });
+const trouble = el("p", { class: "cr-warning", role: "alert", hidden: true }); // what was asked for in the menu and not done
 
 const place = recall(PLACE), invited = location.hash.slice(1).toUpperCase();
 if (place && (!invited || place.code === invited)) enter(place);
@@ -23,14 +24,17 @@ addEventListener("hashchange", () => location.reload());
 function joining(problem = null) {
   const code = el("input", { id: "code", value: invited, autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: "8", required: true });
   const name = el("input", { id: "name", autocomplete: "nickname", maxlength: "24", "aria-describedby": "kept" });
+  const go = el("button", { class: "mm-primary", text: say("class.join.go") });
   const line = el("p", { class: "cr-warning", role: "alert", hidden: !problem, text: problem ? sentence(problem) : "" });
   const join = async (event) => {
     event.preventDefault();
+    go.disabled = true; // a second press would take a second place
     try {
       const answer = await ask("POST", `rooms/${encodeURIComponent(code.value.trim() || "-")}/students`, { body: { name: name.value } });
       enter(await answer.json());
     } catch (problem) {
       Object.assign(line, { hidden: false, textContent: sentence(problem) });
+      go.disabled = false;
     }
   };
   page.replaceChildren(
@@ -42,7 +46,7 @@ function joining(problem = null) {
       el("label", { for: "name", text: say("class.join.name") }), name,
       el("p", { class: "mm-note", id: "kept", text: say("class.join.kept") }),
       line,
-      el("button", { class: "mm-primary", text: say("class.join.go") }),
+      go,
     ),
   );
   (invited ? name : code).focus();
@@ -50,6 +54,7 @@ function joining(problem = null) {
 
 function enter({ code, key }) {
   remember(PLACE, { code, key });
+  complain(null);
   room = new Room(code, key, "student");
   room.follow({ show, offline: (yes) => yes ? tell("class.error.offline") : resume(), gone: (problem) => left(problem) });
 }
@@ -61,22 +66,29 @@ function left(problem = null) {
   joining(problem);
 }
 
+function complain(problem) {
+  Object.assign(trouble, { hidden: !problem, textContent: problem ? sentence(problem) : "" });
+}
+
 async function leave() {
   if (!confirm(say("class.leave.sure"))) return;
+  complain(null);
   try {
     await room.ask("DELETE", "student");
   } catch (problem) {
-    if (problem.status !== 403) { // whoever is still in keeps the key, and can ask again
-      status.textContent = sentence(problem);
-      return;
-    }
+    if (!problem.isGone) return complain(problem); // whoever is still in keeps the key, and can ask again
   }
   left();
 }
 
 async function forgetName() {
-  await room.ask("DELETE", "student/name").catch(() => {});
-  room.poll();
+  complain(null);
+  try {
+    await room.ask("DELETE", "student/name");
+    room.poll();
+  } catch (problem) {
+    complain(problem);
+  }
 }
 
 // The server is back: what was chosen meanwhile goes out now.
@@ -113,7 +125,7 @@ function header() {
     ...settings,
   );
   const at = view.position < 0 || view.state === "ended" ? view.title : say("class.case", { number: view.position + 1, count: view.cases });
-  return el("header", { class: "cr-header" }, el("h1", { text: at }), el("span", { class: "cr-left", "data-left": true }), menu);
+  return el("header", { class: "cr-header" }, el("h1", { text: at }), el("span", { class: "cr-left", "data-left": true }), menu, trouble);
 }
 
 const heading = (text) => el("h2", { text, tabindex: "-1" });
@@ -177,7 +189,7 @@ async function send() {
     tell("class.saved");
   } catch (problem) {
     if (turn !== sending) return;
-    status.textContent = sentence(problem);
+    status.textContent = problem.status ? sentence(problem) : say("class.error.offline");
     if (problem.status === 409) room.poll();
     else if (!problem.status || problem.status >= 500) setTimeout(() => turn === sending && view?.state === "open" && send(), 1500);
   }
@@ -218,6 +230,7 @@ function ended() {
       declined > 0 && el("p", { text: say("class.result.declined", { count: declined }) }),
       el("p", { class: "mm-note", text: say("class.ended.kept") }),
       button(say("class.leave"), leave),
+      status,
     ),
   ];
 }

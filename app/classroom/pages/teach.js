@@ -2,9 +2,9 @@
 
 import { save } from "../../viewer/save.js";
 import { histogram, results } from "./figures.js";
-import { begin, button, el, language, questionOf, recall, redraw, remember, say, sentence, term } from "./page.js";
+import { begin, button, el, isShared, language, questionOf, recall, recalled, redraw, remember, say, sentence, setAddress, term } from "./page.js";
 import { ask, Room, secondsLeft } from "./room.js";
-import { joinLink, qrCode, takeStep } from "./teaching.js";
+import { joinLink, showQrCode, takeStep } from "./teaching.js";
 
 const TIMES = [0, 15, 30, 45, 60, 90, 120, 180];
 const KEEP = "medmamba-room-"; // + code: {key, title} of a room opened in this browser
@@ -31,7 +31,15 @@ function complain(problem) {
 }
 
 async function choosing() {
-  const decks = await (await ask("GET", "decks")).json();
+  let decks;
+  try {
+    decks = await (await ask("GET", "decks")).json();
+  } catch (problem) {
+    complain(problem);
+    page.replaceChildren(header(say("class.teach.title")), line, button(say("error.again"), choosing), earlier());
+    return;
+  }
+  complain(null);
   const list = el("select", { id: "deck" }, ...decks.map(({ name, title, cases }) => el("option", { value: name, text: say("class.deck.entry", { title, cases }) })));
   const own = el("option", { value: "", text: say("class.deck.own") });
   list.append(own);
@@ -52,7 +60,7 @@ async function choosing() {
     try {
       const { code, key } = await (await ask("POST", `rooms?${query}`, { body: list.value ? null : file.files[0] })).json();
       remember(KEEP + code, { key });
-      history.replaceState(null, "", `#${code}`);
+      setAddress(`#${code}`);
       enter(code, key);
     } catch (problem) {
       complain(problem);
@@ -76,24 +84,26 @@ async function choosing() {
 
 // Rooms opened in this browser before.
 function earlier() {
-  const codes = Object.keys(localStorage).filter((name) => name.startsWith(KEEP)).map((name) => name.slice(KEEP.length));
+  const codes = recalled(KEEP).map((name) => name.slice(KEEP.length));
   if (!codes.length) return "";
   const links = codes.map((code) => el("li", {}, el("a", { href: `#${code}`, text: code })));
   return el("section", {}, el("h2", { text: say("class.earlier") }), el("ul", { class: "cr-earlier" }, ...links));
 }
 
-function enter(code, key) {
+async function enter(code, key) {
   room = new Room(code, key, "teacher");
+  projector = null; // of a room before this one, as is the QR code
+  qr.removeAttribute("src");
+  if (!isShared()) await lend().catch(complain); // the projector in another tab would find no key
   room.follow({
     show,
     offline: (yes) => complain(yes ? { key: "class.error.offline" } : null),
     gone: (problem) => {
       remember(KEEP + code, null);
-      history.replaceState(null, "", location.pathname);
+      setAddress(location.pathname);
       choosing().then(() => complain(problem));
     },
   });
-  qrCode(room, qr).catch(complain);
 }
 
 async function act(work) {
@@ -128,7 +138,7 @@ function lead() {
     "p", { class: "cr-row" },
     view.state === "closed" && step("reopen"),
     view.state !== "ended" && view.forward !== "end" && button(say("class.step.end"), finish, "", { "data-step": "end" }),
-    el("a", { href: `projector#${view.code}`, target: "_blank", text: say("class.projector.open") }),
+    el("a", { href: projectorLink(), target: "_blank", text: say("class.projector.open") }),
   );
   return el(
     "section", { class: "cr-card" },
@@ -147,6 +157,7 @@ function current() {
 }
 
 function invitation() {
+  showQrCode(room, qr);
   const link = joinLink(view.code), isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
   return el(
     "section", { class: "cr-card" },
@@ -158,10 +169,18 @@ function invitation() {
   );
 }
 
-// With a key of its own: the link stays in the other computer's history.
-async function copyProjector() {
+// A key for the projector alone: the link to it stays in another computer's history.
+async function lend() {
   projector ??= (await (await room.ask("POST", "projectors")).json()).key;
-  const projected = new URL(`projector#${view.code}.${projector}`, location.href).href;
+}
+
+function projectorLink() {
+  return `projector#${room.code}${projector ? `.${projector}` : ""}`;
+}
+
+async function copyProjector() {
+  await lend();
+  const projected = new URL(projectorLink(), location.href).href;
   try {
     await navigator.clipboard.writeText(projected);
   } catch { // only a page over https may copy

@@ -5,9 +5,15 @@ export function joinLink(code) {
   return new URL(`./#${code}`, location.href).href;
 }
 
-export async function qrCode(room, image) {
-  const response = await room.ask("GET", `qr.svg?link=${encodeURIComponent(joinLink(room.code))}`);
-  image.src = URL.createObjectURL(await response.blob());
+// Puts the room's QR code into an image, unless it is there; where it is lost on the way, the next view of the room asks again.
+export async function showQrCode(room, image) {
+  if (image.src) return;
+  try {
+    const response = await room.ask("GET", `qr.svg?link=${encodeURIComponent(joinLink(room.code))}`);
+    image.src = URL.createObjectURL(await response.blob());
+  } catch {
+    // the code and the link stand beside it
+  }
 }
 
 export async function takeStep(room, view, step) {

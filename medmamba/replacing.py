@@ -1,0 +1,19 @@
+"""Files that are there as a whole or not at all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write what shall be the file ``path``: it takes that place at the end of the block, unless that fails.
+
+    A process that is killed on the way leaves the file as it was, and beside it a part that the next one overwrites.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

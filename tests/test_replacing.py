@@ -1,0 +1,33 @@
+"""Files that a crash leaves as they were."""
+
+import os
+
+import pytest
+
+from medmamba.replacing import replacing
+
+
+def test_a_file_takes_its_place_at_the_end(tmp_path):
+    path = tmp_path / "card.json"
+    path.write_text("old")
+    with replacing(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["card.json"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_failure_leaves_what_was_there(tmp_path, there):
+    path = tmp_path / "card.json"
+    if there:
+        path.write_text("old")
+
+    def crash():
+        with replacing(path) as partial:
+            partial.write_text("ha")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        crash()
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"] * there
