@@ -2,6 +2,7 @@
 
 import csv
 import re
+import time
 
 import httpx
 import pytest
@@ -187,6 +188,26 @@ def test_names_are_removed_and_rooms_deleted(seat, deck):
     bob.get_by_role("button", name="Leave").click()
     expect(control.locator(".cr-people")).to_have_text("#1")
     assert bob.evaluate("localStorage.getItem('medmamba-place')") is None
+
+
+def test_no_poll_is_refused_while_a_student_leaves(seat, deck):
+    """A poll would be refused before the page knows that the place is given up, and take the room for gone."""
+    _, code = open_room(seat, deck)
+    ann = seat(f"#{code}", **PHONE)
+    join(ann, "Ann")
+
+    def answer_late(route):
+        answer = route.fetch()
+        if route.request.method == "DELETE":
+            time.sleep(3)  # two pauses between polls
+        route.fulfill(response=answer)
+
+    ann.route("**/student", answer_late)
+    ann.on("dialog", lambda dialog: dialog.accept())
+    ann.click(".cr-menu summary")
+    ann.get_by_role("button", name="Leave").click()
+    expect(ann.locator("#code")).to_be_visible()
+    assert ann.locator(".cr-join .cr-warning").all_inner_texts() in ([], [""])
 
 
 def test_the_projector_shows_no_key_and_can_be_loaded_again(seat, deck, running):

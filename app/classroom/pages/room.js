@@ -4,6 +4,7 @@ import { language, released } from "./page.js";
 
 const PAUSE = { student: 1500, teacher: 1000 }; // milliseconds between polls
 const LONGEST_PAUSE = 8000; // when the server does not answer
+const LONGEST_POLL = 2000; // milliseconds that leaving waits for one that is under way
 
 // What went wrong. error: what the server says of it; status: HTTP's, 0 where the server did not answer; isGone: the room is
 // deleted, or one's place in it.
@@ -58,7 +59,8 @@ export class Room {
     while (!this.stopped) {
       this.asked = false;
       try {
-        const response = await this.ask("GET", this.side, { headers: this.tag ? { "if-none-match": this.tag } : {} });
+        this.polled = this.ask("GET", this.side, { headers: this.tag ? { "if-none-match": this.tag } : {} });
+        const response = await this.polled;
         if (response.status === 200) {
           const view = await response.json().catch(() => Promise.reject(new Problem()));
           view.deadline = view.left == null ? null : performance.now() + 1000 * view.left;
@@ -75,6 +77,7 @@ export class Room {
         this.report(true, offline);
       }
       await this.wait(pause * (0.8 + 0.4 * Math.random())); // so that a class does not ask all at once
+      await this.leaving;
     }
   }
 
@@ -87,6 +90,19 @@ export class Room {
   poll() {
     this.asked = true;
     this.hurry();
+  }
+
+  // Gives a student's place up. No poll goes on meanwhile: it would be refused as if the room were gone.
+  async leave() {
+    let done;
+    this.leaving = new Promise((resolve) => (done = resolve));
+    try {
+      await Promise.race([this.polled.catch(() => {}), new Promise((resolve) => setTimeout(resolve, LONGEST_POLL))]);
+      await this.ask("DELETE", "student");
+      this.stop();
+    } finally {
+      done();
+    }
   }
 
   stop() {

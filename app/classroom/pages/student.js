@@ -74,7 +74,7 @@ async function leave() {
   if (!confirm(say("class.leave.sure"))) return;
   complain(null);
   try {
-    await room.ask("DELETE", "student");
+    await room.leave();
   } catch (problem) {
     if (!problem.isGone) return complain(problem); // whoever is still in keeps the key, and can ask again
   }
