@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from medmamba.deck import Case, Deck, write_deck
-from tests.app.conftest import make_png
+from tests.app.conftest import Running, make_png
 
 pytestmark = pytest.mark.browser
 
@@ -19,6 +19,14 @@ LOST = re.compile("The server does not answer")
 UNANSWERED = re.compile("The server did not answer")
 BLOCKED = """for (const kind of ["localStorage", "sessionStorage"])
   Object.defineProperty(window, kind, { get() { throw new DOMException("denied", "SecurityError"); } });"""
+
+
+@pytest.fixture(scope="module")
+def running(checkpoint_root):
+    """A server of these tests' own: with the rooms of others, more would be opened from here than a server allows."""
+    with Running(checkpoint_root) as running:
+        running.service.warm()
+        yield running
 
 
 @pytest.fixture
