@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from app.opinion import Opinion
 from medmamba.deck import Case, Deck
 from medmamba.errors import RequestError
+from medmamba.spreadsheet import harmless
 
 CONFIDENCES = ("guess", "fairly", "sure")
 HEADER = (
@@ -150,15 +151,10 @@ def table(quiz: Quiz, opinions: Mapping[int, Opinion], notice: str) -> str:
             *(opinion.checkpoint.get(key, "") for key in ("title", "version", "sha256")),
             notice,
         )
-        writer.writerow([_harmless(str(cell)) for cell in row])
+        writer.writerow([harmless(str(cell)) for cell in row])
     return out.getvalue()
 
 
 def _tally(outcomes: Iterable[bool]) -> Tally:
     listed = list(outcomes)
     return Tally(len(listed), sum(listed))
-
-
-def _harmless(cell: str) -> str:
-    """Keep spreadsheets from taking a class name for a formula."""
-    return f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell

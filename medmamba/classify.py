@@ -16,6 +16,7 @@ from medmamba.arguments import new_file
 from medmamba.classifier import Answer, Classifier
 from medmamba.errors import ImageError
 from medmamba.listing import files_in
+from medmamba.spreadsheet import harmless
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
         writer = csv.DictWriter(file, fields, restval="")
         writer.writeheader()
         for row in rows:
-            entry: dict[str, Any] = {"file": _harmless(str(row.path)), "error": row.error or ""}
+            entry: dict[str, Any] = {"file": harmless(str(row.path)), "error": row.error or ""}
             if answer := row.answer:
                 entry |= {
                     "modality": layout.task(answer.task).modality,
@@ -132,8 +133,3 @@ def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
                 entry |= {f"{answer.task}/{score.name}": f"{score.probability:.6f}" for score in answer.scores}
             entry |= {"checkpoint": version["name"], "version": version["version"], "sha256": version["sha256"]}
             writer.writerow(entry)
-
-
-def _harmless(cell: str) -> str:
-    """Keep spreadsheets from taking a file's name for a formula."""
-    return f"'{cell}" if cell[:1] in "=+-@\t\r" else cell

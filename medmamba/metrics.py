@@ -78,7 +78,7 @@ def calibration_error_by_chance(probabilities: np.ndarray, seed: int = 0) -> flo
     probabilities (n, classes).
     """
     confidence = probabilities.max(1)
-    return float(_drawn_calibration_errors(confidence, confidence, seed).mean())
+    return float(_drawn_calibration_errors(confidence, confidence, _draws(len(confidence), seed)).mean())
 
 
 def calibration_estimate(labels: np.ndarray, probabilities: np.ndarray, seed: int = 0) -> Estimate:
@@ -93,13 +93,13 @@ def calibration_estimate(labels: np.ndarray, probabilities: np.ndarray, seed: in
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     cells = _one_hot(_calibration_bins(confidence), CALIBRATION_BINS)
     gaps = cells @ _ratio((right - confidence) @ cells, cells.sum(0).clip(min=1))
-    found = calibration_error(labels, probabilities)
+    found, draws = calibration_error(labels, probabilities), _draws(len(labels), seed)
 
     def least_stretch(quantile: float) -> float:
         """The smallest factor with which so large a share of draws does not exceed the error found."""
 
         def beyond(stretch: float) -> bool:
-            drawn = _drawn_calibration_errors(confidence, confidence + stretch * gaps, seed)
+            drawn = _drawn_calibration_errors(confidence, confidence + stretch * gaps, draws)
             return bool(np.quantile(drawn, quantile) >= found)
 
         low, high = 0.0, LARGEST_STRETCH
@@ -267,9 +267,14 @@ def _calibration_errors(confidence: np.ndarray, excess: np.ndarray, counts: np.n
     return np.abs(weighted @ _one_hot(_calibration_bins(confidence), CALIBRATION_BINS)).sum(1) / counted
 
 
-def _drawn_calibration_errors(confidence: np.ndarray, chance: np.ndarray, seed: int) -> np.ndarray:
-    """(draws,): calibration errors where a picture's answer is right by ``chance`` (n,); the same draws each time."""
-    right = np.random.default_rng(seed).random((RESAMPLES, len(confidence))) < chance
+def _draws(pictures: int, seed: int) -> np.ndarray:
+    """(draws, pictures): by which answers are right or wrong, each in [0, 1)."""
+    return np.random.default_rng(seed).random((RESAMPLES, pictures))
+
+
+def _drawn_calibration_errors(confidence: np.ndarray, chance: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """(draws,): calibration errors where a picture's answer is right by ``chance`` (n,)."""
+    right = draws < chance
     return _calibration_errors(confidence, right - confidence, np.ones((1, 1)))
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -15,10 +16,15 @@ def check_types(made: Any) -> None:
     Raises:
         TypeError: a value is of another kind; the message names its field.
     """
-    kinds = get_type_hints(type(made))
+    kinds = _kinds(made.__class__)
     for field in fields(made):
         if not _fits(getattr(made, field.name), kinds[field.name]):
             raise TypeError(f"{field.name} is of the wrong kind")
+
+
+@cache  # reading them takes longer than all else, and cards are read at every question
+def _kinds(of: type) -> dict[str, Any]:
+    return get_type_hints(of)
 
 
 def _fits(value: Any, kind: Any) -> bool:

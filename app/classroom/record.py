@@ -13,6 +13,7 @@ from app.classroom.store import Case, Room, RoomStore
 from app.opinion import Opinion
 from app.sheets import INK, MARGIN, QUIET, Sheets, pdf
 from app.texts import Texts
+from medmamba.spreadsheet import harmless
 
 STUDENTS, NETWORK = "#0a6f66", "#8a4b00"
 HEADER = (
@@ -25,7 +26,7 @@ HEADER = (
 def table(store: RoomStore, room: Room, texts: Texts, names: bool) -> str:
     """The answers as CSV, one a row; students are numbers, or nicknames where asked for."""
     cases = {case.position: case for case in store.cases(room)}
-    labels = {student.number: _cell(student.label) for student in store.students(room)} if names else {}
+    labels = {student.number: harmless(student.label) for student in store.students(room)} if names else {}
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(HEADER)
@@ -36,7 +37,7 @@ def table(store: RoomStore, room: Room, texts: Texts, names: bool) -> str:
         x, y = ("", "") if reply.mark is None else (f"{share:.4f}" for share in reply.mark)
         student = labels.get(answer.student, answer.student)
         right = int(reply.choice == case.truth)
-        classes = [_cell(name) for name in (case.truth, said.choice or "", reply.choice)]
+        classes = [harmless(name) for name in (case.truth, said.choice or "", reply.choice)]
         says = [case.position + 1, *classes[:2], refused]
         writer.writerow([*says, student, classes[2], right, reply.confidence, x, y, texts("strip")])
     return out.getvalue()
@@ -138,8 +139,3 @@ def _percent(share: float) -> str:
     if share < 1 and whole == 100:
         return ">99 %"
     return f"{whole} %"
-
-
-def _cell(text: str) -> str:
-    """Text that a spreadsheet will not take for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,18 +1,19 @@
 // What the browser keeps of the visitor's choices. Where it blocks the data of sites, they last with the page's entry in the
 // tab's history: long enough for a reload in the chosen language.
 
-export function keep(name, value) {
+// Keeps a text, or forgets it for null. kind: localStorage, or sessionStorage for what ends with the tab.
+export function keep(name, text, kind = "localStorage") {
   try {
-    localStorage.setItem(name, value);
+    text == null ? window[kind].removeItem(name) : window[kind].setItem(name, text);
   } catch {
-    history.replaceState({ ...history.state, [name]: value }, "");
+    history.replaceState({ ...history.state, [name]: text }, "");
   }
 }
 
 // early.js does the same, before modules are there.
-export function recall(name) {
+export function recall(name, kind = "localStorage") {
   try {
-    return localStorage.getItem(name);
+    return window[kind].getItem(name);
   } catch {
     return history.state?.[name] ?? null;
   }

@@ -1,6 +1,7 @@
 // What the three pages share: words, elements, theme and language. Nothing here knows of rooms.
 
 import * as numbers from "../../viewer/numbers.js";
+import { keep, recall as kept } from "../../viewer/preferences.js";
 
 const THEME = "medmamba-theme", LANGUAGE = "medmamba-language";
 const SCROLLED = [".cr-people", ".cr-scroll"]; // what scrolls within the page
@@ -95,23 +96,6 @@ export function tally([right, of]) {
   return of ? say("class.tally", { right, of, percent: percent(right / of) }) : "–";
 }
 
-// Keeps a text in this browser, or forgets it for null. kind: localStorage, or sessionStorage for what ends with the tab.
-function keep(name, text, kind = "localStorage") {
-  try {
-    text == null ? window[kind].removeItem(name) : window[kind].setItem(name, text);
-  } catch { // site data is blocked: the page's entry in the tab's history outlives a reload as well
-    history.replaceState({ ...history.state, [name]: text }, "");
-  }
-}
-
-function kept(name, kind = "localStorage") {
-  try {
-    return window[kind].getItem(name);
-  } catch {
-    return history.state?.[name] ?? null;
-  }
-}
-
 // Whether another tab of this browser finds what is kept.
 export function isShared() {
   try {
@@ -121,12 +105,17 @@ export function isShared() {
   }
 }
 
+// kind: as of keep().
 export function remember(name, value, kind) {
   keep(name, value == null ? null : JSON.stringify(value), kind);
 }
 
 export function recall(name, kind) {
-  return JSON.parse(kept(name, kind));
+  try {
+    return JSON.parse(kept(name, kind));
+  } catch { // not as remember() writes it
+    return null;
+  }
 }
 
 // The names under which something is kept that begin so.
