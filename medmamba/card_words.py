@@ -48,16 +48,24 @@ def title(family: str, variant: str, layout: OutputLayout) -> str:
 
 
 def summary(model: Network, layout: OutputLayout, size: int, pictures: str) -> str:
-    """One sentence on a network that sees squares of ``size`` pixels; ``pictures``: as ``Words`` has them."""
+    """One sentence on a network that sees squares of ``size`` pixels; ``pictures``: as ``Words`` has them.
+
+    Each is written out as a whole, since a translation is of a whole sentence.
+    """
     millions = sum(p.numel() for p in model.parameters()) / 1e6
+    modalities = {task.modality for task in layout.tasks}
     questions = [task.question for task in layout.tasks if task.classes]
     if layout.routed:
-        modalities = {task.modality for task in layout.tasks}
-        does = f"recognises {len(modalities)} modalities and answers {len(questions)} questions within them."
-    elif len(questions) > 1:
-        does = f"answers {len(questions)} questions and does not recognise modalities."
-    else:
-        does = f"answers one question: {questions[0]}"
+        return (
+            f"A network of {millions:.1f} million parameters, trained on {pictures} of {size} x {size} pixels, that "
+            f"recognises {len(modalities)} modalities and answers {len(questions)} questions within them."
+        )
+    if len(questions) > 1:
+        return (
+            f"A network of {millions:.1f} million parameters, trained on {pictures} of {size} x {size} pixels, that "
+            f"answers {len(questions)} questions and does not recognise modalities."
+        )
     return (
-        f"A network of {millions:.1f} million parameters, trained on {pictures} of {size} x {size} pixels, that {does}"
+        f"A network of {millions:.1f} million parameters, trained on {pictures} of {size} x {size} pixels, that "
+        f"answers one question: {questions[0]}"
     )
