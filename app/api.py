@@ -17,6 +17,7 @@ from app.service import Analysis, Question, Service
 from medmamba.checkpoints import Card
 from medmamba.errors import MedMambaError, RequestError
 from medmamba.saliency import LAST_STAGE
+from medmamba.spreadsheet import NOTICE
 
 
 def build(service: Service) -> None:
@@ -99,7 +100,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "checkpoint": analysis.checkpoint,
         "version": analysis.card.version,
         "sha256": analysis.card.sha256,
-        "notice": "Research and education only, not a medical device.",
+        "notice": NOTICE,
     }
 
 

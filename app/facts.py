@@ -7,7 +7,7 @@ from typing import Any
 
 from app import plots
 from app.present import title, value_of
-from app.texts import Texts
+from app.texts import PERCENT, Texts
 from medmamba.checkpoints import Card
 from medmamba.classifier import TRUSTED_ERROR, is_reliable
 from medmamba.errors import CheckpointError, MedMambaError
@@ -43,7 +43,7 @@ def estimate(entry: Any, metric: str, texts: Texts) -> str:
     write = (lambda v: texts.decimal(v, 3)) if metric in AREAS else texts.percent
     if entry.get("low") is None or entry.get("high") is None:
         return write(value)
-    return f"{write(value)} ({write(entry['low']).removesuffix(' %')} – {write(entry['high'])})"
+    return f"{write(value)} ({write(entry['low']).removesuffix(PERCENT)} – {write(entry['high'])})"
 
 
 def _section(name: str, card: Card, texts: Texts, is_first: bool) -> str:

@@ -134,9 +134,10 @@ def _classes(card: Any, task: str, texts: Texts) -> list[dict[str, str]]:
 
 
 def _label(name: str, label: str, texts: Texts) -> str:
-    """A class in the visitor's language, where the page has a word for it."""
-    found = texts.term(label)
-    return found if found != label else present.title(texts.term(name)) if texts.term(name) != name else label
+    """A class in the visitor's language, where the page has a word for it: for its label, or the name that this is."""
+    found, named = texts.term(label), texts.term(name)
+    is_name = label.casefold() == name.casefold()  # not the label that the class got later
+    return present.title(named) if found == label and is_name and named != name else found
 
 
 def _start(tutor: Tutor, service: Service, name: str | None, body: bytes, texts: Texts) -> dict[str, Any]:

@@ -347,12 +347,9 @@ def task_figures(metrics: dict[str, Any], texts: Texts) -> str:
 def _seen(analysis: Analysis, texts: Texts) -> str:
     size = analysis.answer.seen.shape[0]
     words = texts("answer.seen", size=size)
-    facts = texts(
-        "answer.facts",
-        model=analysis.card.title,
-        version=analysis.card.version,
-        milliseconds=round(analysis.seconds * 1000),
-    )
+    seconds = analysis.seconds
+    took = texts("answer.kept") if seconds is None else texts("answer.took", milliseconds=round(seconds * 1000))
+    facts = f"{analysis.card.title} {analysis.card.version} · {took}"
     return (
         f'<details class="mm-details"><summary>{escape(texts("answer.details"))}</summary>'
         f'<img class="mm-seen" src="{png_address(analysis.answer.seen)}" alt="{escape(words)}" '

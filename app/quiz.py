@@ -136,7 +136,11 @@ def results(quiz: Quiz, opinions: Mapping[int, Opinion]) -> Results:
 
 
 def table(quiz: Quiz, opinions: Mapping[int, Opinion], notice: str) -> str:
-    """The answers as CSV, in the order they were shown, each with the notice; nothing in it tells who answered."""
+    """The answers as CSV, in the order they were shown, each with the notice; nothing in it tells who answered.
+
+    Classes are called by the deck's labels: names stay what they were when a class is called otherwise.
+    """
+    labels = dict(quiz.deck.classes)
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(HEADER)
@@ -145,8 +149,9 @@ def table(quiz: Quiz, opinions: Mapping[int, Opinion], notice: str) -> str:
         x, y = ("", "") if response.mark is None else (f"{share:.4f}" for share in response.mark)
         share = opinion.probabilities.get(opinion.choice or "")
         row: Sequence[str | int] = (
-            *(position + 1, quiz.order[position] + 1, quiz.deck.task, case.truth, response.choice),
-            *(int(response.choice == case.truth), response.confidence, x, y, opinion.choice or ""),
+            *(position + 1, quiz.order[position] + 1, quiz.deck.task, labels[case.truth], labels[response.choice]),
+            *(int(response.choice == case.truth), response.confidence, x, y),
+            labels[opinion.choice] if opinion.choice else "",
             *("" if share is None else f"{share:.6f}", int(opinion.refused) if opinion.choice else ""),
             *(opinion.checkpoint.get(key, "") for key in ("title", "version", "sha256")),
             notice,

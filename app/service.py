@@ -40,14 +40,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A picture classified. seconds: what the network took, 0 where the answer was known."""
+    """A picture classified. seconds: what the network took; None where its result was kept from before."""
 
     question: Question
     image: MedicalImage
     checkpoint: str
     card: Card
     answer: Answer
-    seconds: float
+    seconds: float | None
 
     @property
     def task(self) -> Task:
@@ -185,14 +185,16 @@ class Service:
         card = self.engine.card(name)
         held = self._store.get(question.token)
         key = (card.sha256, question.frame)
-        started = time.perf_counter()
+        seconds = None
         with held.lock:
             known = held.answers.get(key)
             if known is None:
+                started = time.perf_counter()
                 known = held.answers[key] = self.engine.answer(name, image.display(), _first_task(card, question))
+                seconds = time.perf_counter() - started
                 held.weigh()
         answer = self.engine.reanswer(name, known, question.task) if question.task else known
-        return Analysis(question, image, name, card, answer, time.perf_counter() - started)
+        return Analysis(question, image, name, card, answer, seconds)
 
     def _named(self, checkpoint: str | None) -> str:
         usable = self.usable()

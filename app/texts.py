@@ -14,6 +14,7 @@ from typing import Any
 FOLDER = Path(__file__).parent / "i18n"
 DEFAULT = "en"
 DECIMAL = re.compile(r"-?\d+\.\d+")
+PERCENT = "\u00a0%"  # no line ends between a number and its sign
 
 
 class Texts:
@@ -38,10 +39,10 @@ class Texts:
     def percent(self, share: float) -> str:
         """A probability to one decimal, never rounded to none or all."""
         if 0 < share < 0.0005:
-            return f"<{self.decimal(0.1, 1)} %"
+            return f"<{self.decimal(0.1, 1)}{PERCENT}"
         if 0.9995 <= share < 1:
-            return f">{self.decimal(99.9, 1)} %"
-        return f"{self.decimal(share * 100, 1)} %"
+            return f">{self.decimal(99.9, 1)}{PERCENT}"
+        return f"{self.decimal(share * 100, 1)}{PERCENT}"
 
     def all(self) -> dict[str, str]:
         """Every text of the page by its key, for its scripts."""

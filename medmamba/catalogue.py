@@ -6,7 +6,7 @@ from typing import Any
 
 from medmamba.checkpoints import Card, list_checkpoints
 
-FILE, TITLE = "README.md", "# Checkpoints"
+FILE, TITLE, NONE = "README.md", "# Checkpoints", "-"
 STRANGERS = {"design": "kinds that the score was designed on", "held_out": "kinds held out of its design"}
 COLUMNS = (
     "task",
@@ -70,9 +70,9 @@ def section(card: Card) -> Iterator[str]:
     for task in card.layout.tasks:
         own: Mapping[str, Any] = card.metrics.get(task.name, {})
         cells = [_cell(own.get(name)) for name in ("accuracy", "balanced_accuracy", "auc", "ece")]
-        cells.append(f"{own['ece_by_chance']:.3f}" if "ece_by_chance" in own else "-")
+        cells.append(f"{own['ece_by_chance']:.3f}" if "ece_by_chance" in own else NONE)
         cells.append(_cell(own.get("prediction_sets", {}).get("coverage")))
-        yield f"| {task.name} | {task.modality} | {own.get('pictures', '-')} | {' | '.join(cells)} |"
+        yield f"| {task.name} | {task.modality} | {own.get('pictures', NONE)} | {' | '.join(cells)} |"
     yield ""
     yield from _router_and_refusals(card.metrics)
     yield "**Limits**"
@@ -92,24 +92,30 @@ def section(card: Card) -> Iterator[str]:
 
 
 def _router_and_refusals(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each figure that the card has, and an empty one after them."""
     router, novelty = metrics.get("router", {}), metrics.get("novelty", {})
-    if router:
-        yield f"- Sent to the right task: {_cell(router['accuracy'])}."
-        yield f"- Sent to a task of the right modality: {_cell(router['modality_accuracy'])}."
-    if novelty:
-        rates = novelty["false_refusals"]["by_modality"]
-        yield f"- Refused though of a known kind: {', '.join(f'{name} {_cell(rate)}' for name, rate in rates.items())}."
-        if novelty["wrong_task_flagged"]["all"]["value"] is not None:
-            yield f"- Refused when asked a question of another modality: {_cell(novelty['wrong_task_flagged']['all'])}."
-        for group, rates in novelty.get("strangers_refused", {}).items():
-            kinds = ", ".join(f"{name} {_cell(rate)}" for name, rate in rates.items() if name != "all")
-            yield f"- Refused, of pictures of other things, {STRANGERS[group]}: {_cell(rates['all'])} ({kinds})."
-    if router or novelty:
-        yield ""
+    said = {
+        "Sent to the right task": _cell(router.get("accuracy")),
+        "Sent to a task of the right modality": _cell(router.get("modality_accuracy")),
+        "Refused though of a known kind": _cells(novelty.get("false_refusals", {}).get("by_modality", {})),
+        "Refused when asked a question of another modality": _cell(novelty.get("wrong_task_flagged", {}).get("all")),
+    }
+    for group, words in STRANGERS.items():
+        if kinds := dict(novelty.get("strangers_refused", {}).get(group, {})):
+            of_all = _cell(kinds.pop("all", None))
+            said[f"Refused, of pictures of other things, {words}"] = f"{of_all} ({_cells(kinds)})"
+    lines = [f"- {what}: {figures}." for what, figures in said.items() if figures != NONE]
+    yield from [*lines, ""] if lines else []
+
+
+def _cells(rates: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_cell(rate)}" for name, rate in rates.items()) or NONE
 
 
 def _cell(estimate: Mapping[str, float | None] | None) -> str:
-    """A share or an area, with its interval."""
+    """A share or an area, with its interval where there is one."""
     if not estimate or estimate["value"] is None:
-        return "-"
+        return NONE
+    if estimate["low"] is None or estimate["high"] is None:
+        return f"{estimate['value']:.3f}"
     return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"

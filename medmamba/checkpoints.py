@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from medmamba.card_figures import Training, check_figures
 from medmamba.errors import CheckpointError
 from medmamba.network import Network, NetworkConfig
 from medmamba.preprocess import Transform
@@ -59,7 +60,7 @@ class Card:
     not_for: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     licence: str = ""
-    training: dict[str, Any] = field(default_factory=dict)
+    training: Training = field(default_factory=Training)
     priors: dict[str, dict[str, float]] = field(default_factory=dict)
     temperatures: dict[str, float] = field(default_factory=dict)
     novelty: dict[str, float] = field(default_factory=dict)
@@ -94,6 +95,7 @@ class Card:
                 **entry,
             )
             check_types(card)
+            check_figures(card.metrics)
             _check_values(card)
             return card
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -165,15 +167,21 @@ def read_card(folder: Path) -> Card:
     """The card of a checkpoint folder; not to be changed, since whoever reads the same file shares it."""
     try:
         state = (folder / CARD).stat()
-        return _card_in(folder / CARD, state.st_mtime_ns, state.st_size)
+        card = _card_in(folder / CARD, state.st_mtime_ns, state.st_size)
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"The checkpoint folder {folder.name} has no readable {CARD}.") from error
+    if isinstance(card, str):
+        raise CheckpointError(card)
+    return card
 
 
 @lru_cache(maxsize=64)
-def _card_in(file: Path, changed: int, size: int) -> Card:
-    """Read again when the file has changed: every request asks for the cards."""
-    return Card.from_json(file.read_text(encoding="utf-8"))
+def _card_in(file: Path, changed: int, size: int) -> Card | str:
+    """The card, or why it cannot be used. Read again when the file has changed: every request asks for the cards."""
+    try:
+        return Card.from_json(file.read_text(encoding="utf-8"))
+    except CheckpointError as error:
+        return str(error)  # the error itself would grow by a traceback each time that it is raised
 
 
 def load(folder: Path, backend: str = "auto") -> Checkpoint:

@@ -16,7 +16,7 @@ from medmamba.arguments import new_file
 from medmamba.classifier import Answer, Classifier
 from medmamba.errors import ImageError
 from medmamba.listing import files_in
-from medmamba.spreadsheet import harmless
+from medmamba.spreadsheet import NOTICE, harmless
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
     layout = classifier.card.layout
     classes = [f"{task.name}/{name}" for task in layout.tasks for name in task.class_names]
     answered = ["modality", "task", "class", "prediction_set", "refused"]
-    fields = ["file", "error", *answered, *classes, "checkpoint", "version", "sha256"]
+    fields = ["file", "error", *answered, *classes, "checkpoint", "version", "sha256", "notice"]
     version = _version(classifier)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fields, restval="")
@@ -132,4 +132,5 @@ def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
                 }
                 entry |= {f"{answer.task}/{score.name}": f"{score.probability:.6f}" for score in answer.scores}
             entry |= {"checkpoint": version["name"], "version": version["version"], "sha256": version["sha256"]}
+            entry["notice"] = NOTICE
             writer.writerow(entry)

@@ -11,13 +11,15 @@ import hashlib
 import os
 import secrets
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from medmamba import images
 from medmamba.errors import DataError, ImageError
@@ -74,6 +76,19 @@ def load_folder(folder: Path, task: Task, size: int) -> Split:
     return Split(_read_squares(paths, size), labels)
 
 
+def has_pictures(root: Path, task: Task, split: str) -> bool:
+    """Whether a split has any, told without reading one.
+
+    Raises:
+        DataError: as for ``load_split``.
+    """
+    if not task.npz:
+        return bool(picture_paths(root, task, split))
+    with _medmnist(root / task.npz, split) as arrays:
+        names = [name for name in (f"{split}_labels", f"{split}_images") if name in arrays]
+        return bool(names) and len(arrays[names[0]]) > 0
+
+
 def picture_paths(root: Path, task: Task, split: str) -> list[Path]:
     """The files of a split of an ImageFolder task, in the order of ``load_split``."""
     return _listing(root / task.name, task, split)[0]
@@ -87,18 +102,11 @@ def read_medmnist(path: Path, split: str, classes: int) -> tuple[np.ndarray, np.
     Raises:
         DataError: there is no such file, it is damaged or none of MedMNIST, or its labels do not fit.
     """
-    if not path.is_file():
-        raise DataError(f"There is no file {path.name}; MedMNIST files come from medmnist.com.")
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:  # never unpickles: allow_pickle is off
-            splits = {name.rpartition("_")[0] for name in arrays.files if name.endswith(("_images", "_labels"))}
-            if splits and split not in splits:
-                return np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64)
-            pictures, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{path.name} is damaged or not a MedMNIST file: {split}_images and {split}_labels cannot be read."
-        ) from error
+    with _medmnist(path, split) as arrays:
+        splits = {name.rpartition("_")[0] for name in arrays.files if name.endswith(("_images", "_labels"))}
+        if splits and split not in splits:
+            return np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64)
+        pictures, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
     if pictures.dtype != np.uint8 or not (pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[3] == 3)):
         raise DataError(f"The pictures of {split} in {path.name} are not 8-bit grey or colour.")
     if not classes:
@@ -106,6 +114,20 @@ def read_medmnist(path: Path, split: str, classes: int) -> tuple[np.ndarray, np.
     if labels.shape not in ((len(pictures),), (len(pictures), 1)) or not np.isin(labels, np.arange(classes)).all():
         raise DataError(f"The labels of {split} in {path.name} do not fit its pictures, or not the {classes} classes.")
     return pictures, labels.reshape(-1).astype(np.int64)
+
+
+@contextmanager
+def _medmnist(path: Path, split: str) -> Iterator[NpzFile]:
+    """The arrays of a MedMNIST file; whatever keeps those of ``split`` from being read is a DataError."""
+    if not path.is_file():
+        raise DataError(f"There is no file {path.name}; MedMNIST files come from medmnist.com.")
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:  # never unpickles: allow_pickle is off
+            yield arrays
+    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path.name} is damaged or not a MedMNIST file: {split}_images and {split}_labels cannot be read."
+        ) from error
 
 
 def _listing(folder: Path, task: Task, split: str) -> tuple[list[Path], np.ndarray]:

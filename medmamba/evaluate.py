@@ -293,6 +293,8 @@ def _numbers(entry: Any, name: str = "") -> Iterator[tuple[str, float]]:
 def _cell(estimate: Mapping[str, float | None] | None) -> str:
     if estimate is None or estimate["value"] is None:
         return f"{'-':>19}"
+    if estimate["low"] is None or estimate["high"] is None:
+        return f"  {estimate['value']:.3f}{'':12}"
     return f"  {estimate['value']:.3f} {estimate['low']:.3f}-{estimate['high']:.3f}"
 
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from medmamba import calibrate, card_words, catalogue, checkpoints, conformal, evaluate, novelty
 from medmamba.arguments import new_folder
+from medmamba.card_figures import Training
 from medmamba.card_words import Words
 from medmamba.checkpoints import CARD, Card
 from medmamba.classifier import ROUTER
@@ -203,7 +204,7 @@ def _limits(words: Words, tasks: tuple[Task, ...], measured: Container[str]) -> 
     return (*card_words.LIMITS, *words.limits, *[card_words.UNMEASURED] * unmeasured, *caveats)
 
 
-def _training(best: dict[str, Any], hardware: str) -> dict[str, Any]:
+def _training(best: dict[str, Any], hardware: str) -> Training:
     """Cost and command of the run and of those that it started from, first one first.
 
     The command takes the card for a recipe: the recipe's own file may be on no machine but this one.

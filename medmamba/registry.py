@@ -54,8 +54,8 @@ def read_card(name_or_path: str | Path, root: Path | None = None) -> Card:
         return checkpoints.read_card(place)
     pair = _pair(place)
     card = _converted(pair, pair.state)
-    if isinstance(card, CheckpointError):
-        raise card
+    if isinstance(card, str):
+        raise CheckpointError(card)
     return card
 
 
@@ -107,9 +107,9 @@ def _pair(place: Path) -> Pair:
 
 
 @lru_cache(maxsize=32)
-def _converted(pair: Pair, state: tuple[tuple[int, int], ...]) -> Card | CheckpointError:
-    """The card or the error of a pair; read again when ``state`` changes, since every request asks for the list."""
+def _converted(pair: Pair, state: tuple[tuple[int, int], ...]) -> Card | str:
+    """The card of a pair, or why it has none; read again when ``state`` changes: every request asks for the list."""
     try:
         return official.convert(pair.weights, pair.indices, pair.name).card
     except CheckpointError as error:
-        return error
+        return str(error)

@@ -24,8 +24,6 @@ class Pool:
         self.labels = torch.from_numpy(np.concatenate([split.labels for split in splits]))
         self.task = torch.cat([torch.full((len(split),), number) for number, split in enumerate(splits)])
         self.index = torch.cat([torch.arange(len(split)) for split in splits])
-        if not len(self.labels):
-            raise DataError("The recipe's tasks have no training pictures in the data folder.")
 
     def drawn_above_natural(self, balance: float) -> list[Tensor]:
         """For each task (classes,): log of how often a class is drawn, over how often by its share of the pictures."""

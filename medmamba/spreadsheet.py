@@ -1,5 +1,6 @@
 """Cells of CSV files that somebody will open as a spreadsheet."""
 
+NOTICE = "Research and education only, not a medical device."  # last in every row, as tables are handed on
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

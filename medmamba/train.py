@@ -21,7 +21,7 @@ from tqdm import tqdm
 from medmamba import checkpoints, distributed, metrics, optimisers, protocols
 from medmamba.arguments import new_folder
 from medmamba.augment import Augmenter
-from medmamba.data import Split, load_split, picture_paths
+from medmamba.data import Split, has_pictures, load_split
 from medmamba.distributed import Team
 from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.mixing import mix
@@ -153,27 +153,34 @@ def _train(config: TrainConfig, team: Team) -> None:
 
 
 def _pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> tuple[Pool, list[Split]]:
-    """The training pictures, and those for validation task by task; squared once, and kept in the run's folder."""
-    for task in tasks:  # the last one's folders that do not fit are said before the pictures of the first are read
-        for split in () if task.npz else ("train", "val"):
-            picture_paths(config.data, task, split)
+    """The training pictures, and those for validation task by task; squared once, and kept in the run's folder.
+
+    Raises:
+        DataError: folders do not fit the tasks, a task has no training pictures, or none has any for validation; all
+            of this is said before any is read.
+    """
+    if lacking := [task.name for task in tasks if not has_pictures(config.data, task, "train")]:
+        raise DataError(
+            f"The recipe has tasks without training pictures: {', '.join(lacking)}. Put some into the data folder, or "
+            "take these tasks out."
+        )
     cache = config.out / "squares"
-    cache.mkdir(parents=True, exist_ok=True)
+    validation = validation_of(tasks, config.data, config.size, cache)
+    config.out.mkdir(parents=True, exist_ok=True)  # no squares of MedMNIST files are kept, so that it may not be there
     side = round(config.size * MARGIN) if config.augment == "recipe" else config.size
-    pool = Pool(tasks, [load_split(config.data, task, "train", side, cache) for task in tasks])
-    return pool, validation_of(tasks, config.data, config.size, cache)
+    return Pool(tasks, [load_split(config.data, task, "train", side, cache) for task in tasks]), validation
 
 
 def validation_of(tasks: tuple[Task, ...], data: Path, size: int, cache: Path) -> list[Split]:
     """The validation pictures task by task, squared once and kept in ``cache``.
 
     Raises:
-        DataError: there are none.
+        DataError: there are none, which is said before any is read.
     """
-    validation = [load_split(data, task, "val", size, cache) for task in tasks]
-    if not any(len(split) for split in validation):
+    present = [has_pictures(data, task, "val") for task in tasks]
+    if not any(present):
         raise DataError("The recipe's tasks have no validation pictures in the data folder, so no weights are best.")
-    return validation
+    return [load_split(data, task, "val", size, cache) for task in tasks]
 
 
 def _changes(config: TrainConfig, tasks: tuple[Task, ...]) -> Callable[..., Tensor]:

@@ -1,11 +1,13 @@
-"""Values that came from JSON, held to the annotations of the dataclass that they were put into."""
+"""Values that came from JSON, held to annotations: those of the dataclass that they were put into, or a TypedDict's."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, reduce
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+
+Test = Callable[[Any], bool]
 
 
 def check_types(made: Any) -> None:
@@ -16,35 +18,61 @@ def check_types(made: Any) -> None:
     Raises:
         TypeError: a value is of another kind; the message names its field.
     """
-    kinds = _kinds(made.__class__)
-    for field in fields(made):
-        if not _fits(getattr(made, field.name), kinds[field.name]):
-            raise TypeError(f"{field.name} is of the wrong kind")
+    for name, test in _tests_of(made.__class__).items():
+        if not test(getattr(made, name)):
+            raise TypeError(f"{name} is of the wrong kind")
 
 
-@cache  # reading them takes longer than all else, and cards are read at every question
-def _kinds(of: type) -> dict[str, Any]:
-    return get_type_hints(of)
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of an annotation's kind; a TypedDict may hold further entries.
+
+    Raises:
+        TypeError: a field of a dataclass is not.
+    """
+    return _test_of(kind)(value)
 
 
-def _fits(value: Any, kind: Any) -> bool:
-    if is_dataclass(value):  # before ``kind``, which may be a protocol
-        check_types(value)
-        return True
+@cache  # so that annotations are taken apart once and not for every number of a card
+def _tests_of(of: type) -> dict[str, Test]:
+    """A test for each field of a dataclass, or each entry of a TypedDict."""
+    kinds = get_type_hints(of)
+    return {name: _test_of(kinds[name]) for name in ([f.name for f in fields(of)] if is_dataclass(of) else kinds)}
+
+
+@cache
+def _test_of(kind: Any) -> Test:
     origin, parts = get_origin(kind), get_args(kind)
+    if is_typeddict(kind):
+        return _entries_test(kind)
     if origin is UnionType:
-        return any(_fits(value, part) for part in parts)
+        return reduce(_either, map(_test_of, parts))
     if origin is dict:
-        return isinstance(value, dict) and _all_fit(value, parts[0]) and _all_fit(value.values(), parts[1])
-    if origin is tuple and parts[-1] is Ellipsis:
-        return isinstance(value, tuple) and _all_fit(value, parts[0])
+        of_key, of_value = map(_test_of, parts)
+        return lambda value: isinstance(value, dict) and all(map(of_key, value)) and all(map(of_value, value.values()))
+    if origin is list or (origin is tuple and parts[-1] is Ellipsis):
+        of_each = _test_of(parts[0])
+        return lambda value: isinstance(value, origin) and all(map(of_each, value))
     if origin is tuple:
-        return isinstance(value, tuple) and len(value) == len(parts) and all(map(_fits, value, parts))
+        return lambda value: isinstance(value, tuple) and len(value) == len(parts) and all(map(fits, value, parts))
     if kind in (int, float):
-        numbers = int if kind is int else int | float
-        return isinstance(value, numbers) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-    return kind is Any or isinstance(value, kind)
+        kinds, largest = (int, kind), sys.float_info.max
+        return lambda value: type(value) in kinds and abs(value) <= largest
+    return lambda value: _is_sound(value) if is_dataclass(value) else kind is Any or isinstance(value, kind)
 
 
-def _all_fit(values: Iterable[Any], kind: Any) -> bool:
-    return all(_fits(value, kind) for value in values)
+def _entries_test(kind: Any) -> Test:
+    required, tests = kind.__required_keys__, _tests_of(kind).items()
+    return lambda value: (
+        isinstance(value, dict)
+        and required <= value.keys()
+        and all(test(value[name]) for name, test in tests if name in value)
+    )
+
+
+def _either(one: Test, other: Test) -> Test:
+    return lambda value: one(value) or other(value)
+
+
+def _is_sound(made: Any) -> bool:
+    check_types(made)  # and not against ``kind``, which may be a protocol
+    return True

@@ -125,7 +125,7 @@ class Class:
     async def answer(self, number: int, key: dict[str, str], position: int, chance: random.Random) -> None:
         for _ in range(chance.choice((1, 1, 2))):
             await asyncio.sleep(chance.uniform(0, ANSWERING / 2))
-            choice = chance.choice(CLASSES)[0]
+            choice, label = chance.choice(CLASSES)
             reply = {"choice": choice, "confidence": chance.randint(1, 3), "mark": [chance.random(), chance.random()]}
             path = f"{self.room}/answers/{position}"
             answer = await self.ask("answer", "PUT", path, headers=key, json=reply)
@@ -133,7 +133,7 @@ class Class:
                 self.late += 1
                 return
             answer.raise_for_status()
-            self.acknowledged[number, position] = choice
+            self.acknowledged[number, position] = label
 
     async def check(self) -> None:
         """Compare what was acknowledged with what the teacher gets."""

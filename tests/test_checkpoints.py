@@ -13,6 +13,15 @@ from medmamba import checkpoints
 from medmamba.checkpoints import CARD, GOLDEN, WEIGHTS, Card
 from medmamba.errors import CheckpointError
 
+BINS = {
+    "edges": [0.0, 0.5, 1.0],
+    "pictures": [0, 3],
+    "confidence": [None, 0.8],
+    "accuracy": [None, 1.0],
+    "low": [None, 0.3],
+    "high": [None, 1.0],
+}
+
 
 @pytest.fixture
 def folder(generalist, tmp_path):
@@ -185,7 +194,34 @@ def test_a_card_that_names_other_outputs_is_refused(folder):
         {"prediction_sets": 0.5},
         {"priors": {"skin": 0.5}},
         {"metrics": {"skin": None}},
+        *(
+            {"metrics": {"skin": figures}}
+            for figures in (
+                {"pictures": "8"},
+                {"accuracy": 0.9},
+                {"accuracy": {"value": 0.9}},
+                {"accuracy": {"value": "0.9", "low": 0.8, "high": 1.0}},
+                {"ece": {"value": float("nan"), "low": 0.0, "high": 0.1}},
+                {"ece_by_chance": None},
+                {"classes": ["naevus"]},
+                {"classes": {"naevus": {"sensitivity": 0.5}}},
+                {"confusion": [[1, 0], "01"]},
+                {"prediction_sets": {"coverage": {"value": None, "low": None, "high": None}, "mean_size": 1.5}},
+                {"bands": {"likely": {"right": 0.5}}},
+                {"reliability": None},
+                {"reliability": BINS | {"pictures": [3]}},
+                {"reliability": BINS | {"edges": [0.0, 1.0]}},
+                {"reliability": BINS | {"confidence": [None, None]}},
+            )
+        ),
+        {"metrics": {"router": {"accuracy": 0.9}}},
+        {"metrics": {"router": {"by_task": {"skin": None}}}},
+        {"metrics": {"novelty": {"false_refusals": []}}},
+        {"metrics": {"novelty": {"false_refusals": {"by_modality": {"OCT": {}}}}}},
+        {"metrics": {"novelty": {"wrong_task_flagged": {"all": {"low": 0.1}}}}},
+        {"metrics": {"novelty": {"strangers_refused": {"design": 1.0}}}},
         {"training": "long"},
+        {"training": {"seconds": "an hour"}},
         {"routed": "skin"},
         {"routed": ["skin", "noses"]},
         {"transform": {"size": 0, "mean": [0, 0, 0], "std": [1, 1, 1]}},
@@ -201,6 +237,20 @@ def test_a_card_with_wrong_fields_is_refused(folder, changes):
     edit_card(folder, **changes)
     with pytest.raises(CheckpointError):
         checkpoints.read_card(folder)
+
+
+def test_figures_of_another_form_are_named(folder):
+    edit_card(folder, metrics={"chest": {}, "skin": {"accuracy": 0.9}})
+    with pytest.raises(CheckpointError, match=r"cannot be used \(the figures of skin are of the wrong kind\)"):
+        checkpoints.read_card(folder)
+
+
+def test_figures_may_be_missing_or_undefined(folder):
+    undefined = {"value": None, "low": None, "high": None}
+    skin = {"auc": undefined, "bands": {"likely": {"pictures": 3}}, "reliability": BINS}
+    figures = {"skin": skin, "chest": {}, "router": {}, "novelty": {"wrong_task_flagged": {"all": undefined}}}
+    edit_card(folder, metrics=figures)
+    assert checkpoints.read_card(folder).metrics == figures
 
 
 @pytest.mark.parametrize("field", ["name", "config", "transform", "tasks", "routed", "version"])

@@ -11,6 +11,7 @@ from PIL import Image
 from medmamba import images
 from medmamba.classifier import Classifier
 from medmamba.cli import COMMANDS, main
+from medmamba.spreadsheet import NOTICE
 
 
 @pytest.fixture
@@ -68,6 +69,8 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(generalist, files, 
         assert float(row["chest/clear"]) == pytest.approx(entry["probabilities"]["clear"], abs=1e-6)
     assert rows[2]["class"] == ""
     assert rows[2]["error"]
+    assert list(rows[0])[-1] == "notice"
+    assert {row["notice"] for row in rows} == {NOTICE}
 
 
 def test_info_lists_and_shows(generalist, capsys, monkeypatch):

@@ -220,6 +220,15 @@ def test_the_papers_numbers_stand_beside_ours(checkpoint, seen):
     )
 
 
+def test_a_number_may_have_no_interval(checkpoint, seen):
+    found = evaluate.measure(checkpoint.card, {}, seen)
+    wide = evaluate.table(checkpoint.card, found).splitlines()[1]
+    found["skin"]["auc"] = {"value": 0.625, "low": None, "high": None}
+    narrow = evaluate.table(checkpoint.card, found).splitlines()[1]
+    assert "0.625  " in narrow
+    assert len(wide) == len(narrow)
+
+
 def test_observing_needs_no_gradient(checkpoint, seen):
     assert not seen["skin"].vectors.requires_grad
     assert isinstance(seen["skin"].vectors, torch.Tensor)

@@ -39,7 +39,7 @@ medmamba.images.fuzz
 medmamba.archive
 medmamba.bundle
 
-medmamba.conformal medmamba.protocols
+medmamba.card_figures medmamba.conformal medmamba.protocols
 medmamba.calibrate medmamba.metrics medmamba.novelty medmamba.preprocess medmamba.strangers medmamba.tasks
 medmamba.corruptions medmamba.mixing medmamba.objective medmamba.receptive_field medmamba.run_settings medmamba.timing
 medmamba.runtimes

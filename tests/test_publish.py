@@ -129,6 +129,10 @@ def test_what_was_not_measured_is_said(published, data, tmp_path):
         card = checkpoints.load(published(recipe, data=tmp_path / "data")).card
         assert card_words.UNMEASURED in card.limits
         assert not card.metrics.keys() & COLOURS.keys()
+        told = [line for line in catalogue.section(card) if line.startswith(("- Sent", "- Refused"))]
+        assert [line.partition(":")[0] for line in told] == [
+            f"- Refused, of pictures of other things, {words}" for words in catalogue.STRANGERS.values()
+        ]
 
 
 def test_a_folder_named_by_a_dot(published, tmp_path, monkeypatch):
@@ -246,6 +250,13 @@ def test_the_readme_tells_of_every_checkpoint(published):
             accuracy = card.metrics[task.name]["accuracy"]["value"]
             assert f"| {task.name} | {task.modality} | 8 | {accuracy:.3f} (" in text
             assert f"{task.source} ({task.licence})" in text
+
+
+def test_figures_without_an_interval_stand_alone(published):
+    card = checkpoints.read_card(published())
+    for value, words in ((None, "| - |"), (0.5, "| 0.500 |")):
+        ears = card.metrics["ears"] | {"auc": {"value": value, "low": None, "high": None}}
+        assert words in "\n".join(catalogue.section(replace(card, metrics=card.metrics | {"ears": ears})))
 
 
 def test_the_readme_of_the_shipped_checkpoints_is_up_to_date():

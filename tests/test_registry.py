@@ -72,6 +72,16 @@ def test_a_fault_is_told_in_a_sentence_and_hurts_nothing_else(root, put, files, 
         registry.load(name, root)
 
 
+def test_a_fault_raised_often_does_not_grow(root, put):
+    put("theirs.pth", "theirs.class_indices.json", names={"0": "a"})
+    depths = set()
+    for _ in range(4):
+        with pytest.raises(CheckpointError) as caught:
+            registry.read_card("theirs.pth", root)
+        depths.add(len(caught.traceback))
+    assert len(depths) == 1
+
+
 def test_several_weights_in_a_folder_are_not_guessed_between(root, put):
     put("theirs/a.pth", "theirs/class_indices.json")
     put("theirs/b.pth")

@@ -1,4 +1,4 @@
-"""Batches: shares of tasks and classes by a power of their size, factors on single tasks, no pictures."""
+"""Batches: shares of tasks and classes by a power of their size, factors on single tasks."""
 
 import numpy as np
 import pytest
@@ -63,9 +63,3 @@ def test_classes_and_tasks_without_pictures_have_no_priors(tasks):
     shifts = Pool(tasks[:3], splits).drawn_above_natural(balance=0.0)
     assert shifts[0].exp().tolist() == pytest.approx([5 / 9, 1.0, 5.0])
     assert [shift.tolist() for shift in shifts[1:]] == [[0.0, 0.0], []]
-
-
-def test_no_pictures_at_all_is_an_error(tasks):
-    empty = Split(np.zeros((0, 4, 4, 3), np.uint8), np.zeros(0, np.int64))
-    with pytest.raises(DataError, match="no training pictures"):
-        Pool(tasks[:2], [empty, empty])

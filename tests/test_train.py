@@ -106,7 +106,10 @@ def test_a_protocol_trains(run, name):
         ({"tasks": {"tasks": []}}, "The recipe has no tasks: describe at least one"),
         ({"tasks": "twice"}, "Two tasks have the same name"),
         ({"tasks": "lost"}, "The router has no output for eyes"),
-        ({"data": "elsewhere"}, "no folder for the task eyes"),
+        ({"data": {"ears": ("train", "val")}}, "no folder for the task eyes"),
+        ({"data": {"ears": ("train", "val"), "eyes": ("val",)}}, "tasks without training pictures: eyes. Put some"),
+        ({"data": {"ears": ("val",), "eyes": ("val",)}}, "tasks without training pictures: ears, eyes. Put some"),
+        ({"data": {"ears": ("train",), "eyes": ("train",)}}, "no validation pictures in the data folder"),
     ],
 )
 def test_what_cannot_be_is_said_before_any_picture_is_read(run, recipe, tmp_path, monkeypatch, changes, sentence):
@@ -122,9 +125,11 @@ def test_what_cannot_be_is_said_before_any_picture_is_read(run, recipe, tmp_path
         changes = {"tasks": tmp_path / "other.json"}
         changes["tasks"].write_text(json.dumps({"tasks": made}))
     if "data" in changes:
-        (tmp_path / "elsewhere").mkdir()
-        (tmp_path / "elsewhere" / "ears").symlink_to(recipe.parent / "ears")
-        changes = {"data": tmp_path / "elsewhere"}
+        for task, splits in changes["data"].items():
+            (tmp_path / "data" / task).mkdir(parents=True)
+            for split in splits:
+                (tmp_path / "data" / task / split).symlink_to(recipe.parent / task / split)
+        changes = {"data": tmp_path / "data"}
     with pytest.raises(MedMambaError, match=sentence):
         run(**changes)
     assert not (tmp_path / "run" / "squares").exists()
@@ -398,17 +403,6 @@ def test_best_weights_that_cannot_be_read(tmp_path, content):
         (tmp_path / "best.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"no readable best\.pt; train it first"):
         read_best(tmp_path)
-
-
-def test_a_recipe_without_validation_pictures(run, monkeypatch):
-    load = train_module.load_split
-
-    def without(root, task, split, size, cache):
-        return load(root, task, "none" if split == "val" else split, size, cache)
-
-    monkeypatch.setattr(train_module, "load_split", without)
-    with pytest.raises(DataError, match="no validation pictures"):
-        run()
 
 
 def test_bfloat16_only_where_the_processor_has_it(monkeypatch):

@@ -1,11 +1,11 @@
 """Values and annotations that fit, and that do not."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import pytest
 
-from medmamba.typed import check_types
+from medmamba.typed import check_types, fits
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,31 @@ def test_values_that_fit(fields):
 def test_values_that_do_not_fit_are_named(field, value):
     with pytest.raises(TypeError, match=f"{field} is of the wrong kind"):
         check_types(Outer(**{field: value}))
+
+
+class Entries(TypedDict):
+    """One that must be there and one that may."""
+
+    shares: list[float | None]
+    count: NotRequired[int]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_fit"),
+    [
+        ({"shares": []}, True),
+        ({"shares": [0.5, None, 1], "count": 3, "further": "anything"}, True),
+        ({}, False),
+        ({"shares": [0.5, "1"]}, False),
+        ({"shares": (0.5,)}, False),
+        ({"shares": [], "count": None}, False),
+        ({"shares": [], "count": True}, False),
+        ([], False),
+    ],
+)
+def test_entries_of_a_dict_are_held_to_theirs(value, is_fit):
+    assert fits(value, Entries) is is_fit
+    assert fits({"one": value}, dict[str, Entries]) is is_fit
 
 
 def test_fields_within_fields_are_held_to_theirs():

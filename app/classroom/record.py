@@ -12,7 +12,7 @@ from app.classroom.results import CaseResult, Results, Tally
 from app.classroom.store import Case, Room, RoomStore
 from app.opinion import Opinion
 from app.sheets import INK, MARGIN, QUIET, Sheets, pdf
-from app.texts import Texts
+from app.texts import PERCENT, Texts
 from medmamba.spreadsheet import harmless
 
 STUDENTS, NETWORK = "#0a6f66", "#8a4b00"
@@ -24,9 +24,13 @@ HEADER = (
 
 
 def table(store: RoomStore, room: Room, texts: Texts, names: bool) -> str:
-    """The answers as CSV, one a row; students are numbers, or nicknames where asked for."""
+    """The answers as CSV, one a row; students are numbers, or nicknames where asked for.
+
+    Classes are called by the deck's labels, as in a quiz's table.
+    """
     cases = {case.position: case for case in store.cases(room)}
-    labels = {student.number: harmless(student.label) for student in store.students(room)} if names else {}
+    nicknames = {student.number: harmless(student.label) for student in store.students(room)} if names else {}
+    labels = {name: harmless(label) for name, label in room.classes}
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(HEADER)
@@ -35,11 +39,10 @@ def table(store: RoomStore, room: Room, texts: Texts, names: bool) -> str:
         said = Opinion(**(case.network or {}))
         refused = int(said.refused) if said.choice else ""
         x, y = ("", "") if reply.mark is None else (f"{share:.4f}" for share in reply.mark)
-        student = labels.get(answer.student, answer.student)
+        student = nicknames.get(answer.student, answer.student)
         right = int(reply.choice == case.truth)
-        classes = [harmless(name) for name in (case.truth, said.choice or "", reply.choice)]
-        says = [case.position + 1, *classes[:2], refused]
-        writer.writerow([*says, student, classes[2], right, reply.confidence, x, y, texts("strip")])
+        says = [case.position + 1, labels[case.truth], labels[said.choice] if said.choice else "", refused]
+        writer.writerow([*says, student, labels[reply.choice], right, reply.confidence, x, y, texts("strip")])
     return out.getvalue()
 
 
@@ -135,7 +138,7 @@ def _percent(share: float) -> str:
     """A share in whole per cent, never rounded to none or all, as in ``pages/page.js``."""
     whole = round(share * 100)
     if share > 0 and whole == 0:
-        return "<1 %"
+        return f"<1{PERCENT}"
     if share < 1 and whole == 100:
-        return ">99 %"
-    return f"{whole} %"
+        return f">99{PERCENT}"
+    return f"{whole}{PERCENT}"

@@ -17,13 +17,18 @@ export class Editor {
     this.deck = { title: "", language: LANGUAGES.includes(this.words.language) ? this.words.language : "en", cases: [] };
     this.own = { task: OWN, classes: [] }; // what the deck asks if it is no question of the network's
     this.asked = learn.tasks.length ? questionOf(learn.tasks[0]) : this.own;
-    this.isDirty = false; // there is work that no ZIP holds
+    this.edits = this.kept = 0; // the edits so far, and how many of them are in a ZIP or discarded
     this.origins = new WeakMap(); // of each case: {file}, or {zip, index} of its picture
     this.thumbnails = new WeakMap(); // of each case: its picture as shown
   }
 
   get isOpen() {
     return Boolean(this.list?.isConnected);
+  }
+
+  // There is work that no ZIP holds.
+  get isDirty() {
+    return this.edits > this.kept;
   }
 
   open() {
@@ -33,7 +38,7 @@ export class Editor {
     this.list = node("ol", { className: "mm-cases" });
     this.status = node("p", { className: "mm-note", role: "status", data: { part: "editor-status" } });
     this.form = node("div", { className: "mm-deck-form" });
-    const change = ({ target }) => target.type !== "file" && (this.isDirty = true);
+    const change = ({ target }) => target.type !== "file" && (this.edits += 1);
     learn.show(node("section", { className: "mm-editor", oninput: change, onchange: change },
       node("h2", {}, words["editor.title"]),
       node("p", { className: "mm-learn-intro" }, words["editor.hint"]),
@@ -50,7 +55,7 @@ export class Editor {
 
   close() {
     if (!this.mayDiscard()) return;
-    this.isDirty = false;
+    this.kept = this.edits;
     this.learn.choose();
   }
 
@@ -89,7 +94,7 @@ export class Editor {
       const entry = { token, truth: "", text: "", source: "", licence: "" };
       this.origins.set(entry, { file });
       this.deck.cases.push(entry);
-      this.isDirty = true;
+      this.edits += 1;
       this.draw();
     }
   }
@@ -111,8 +116,8 @@ export class Editor {
     this.deck = deck;
     this.asked = { task, classes };
     this.own = isKnown ? { task: OWN, classes: [] } : this.asked;
-    this.isDirty = false;
-    this.draw();
+    this.draw(); // a field that had the focus may report a change as it goes
+    this.kept = this.edits;
   }
 
   field(key, value, act, limit) {
@@ -182,7 +187,13 @@ export class Editor {
     const text = node("textarea", { rows: 2, value: entry.text, maxLength: LIMITS.text, data: { field: "editor.text" } });
     text.oninput = () => (entry.text = text.value);
     const act = (key, sign, work, disabled) => {
-      const button = node("button", { type: "button", disabled, title: words[key], onclick: () => (work(), (this.isDirty = true), this.draw()) }, sign);
+      const done = () => {
+        work();
+        this.edits += 1;
+        this.draw();
+        this.goOn(entry, key, index);
+      };
+      const button = node("button", { type: "button", disabled, title: words[key], onclick: done, data: { act: key } }, sign);
       button.setAttribute("aria-label", `${words[key]}: ${learn.text("editor.picture", { number })}`);
       return button;
     };
@@ -195,6 +206,14 @@ export class Editor {
         this.field("editor.licence", entry.licence, (licence) => (entry.licence = licence), LIMITS.licence)),
       node("span", { className: "mm-case-acts" }, act("editor.up", "↑", () => move(-1), index === 0),
         act("editor.down", "↓", () => move(1), index === last), act("editor.delete", "×", () => cases.splice(index, 1), false)));
+  }
+
+  // The rows are new: the keyboard goes on at the same button of a moved case, or at the other one at an end of the list, and
+  // after a deleted case at what follows it, or else at the last one.
+  goOn(entry, key, place) {
+    const { cases } = this.deck, index = cases.indexOf(entry);
+    const row = this.list.children[index < 0 ? Math.min(place, cases.length - 1) : index];
+    (row?.querySelector(`[data-act="${key}"]:enabled`) ?? row?.querySelector("[data-act]:enabled"))?.focus();
   }
 
   // One element for a case's whole life: the server may have forgotten the picture when the list is drawn again.
@@ -212,14 +231,18 @@ export class Editor {
     }
   }
 
-  // The ZIP as the server writes it; null, with a sentence on the page, where something is missing.
+  // The ZIP as the server writes it, how many cases it holds, and up to which edit; null, with a sentence on the page, where
+  // something is missing. Editing goes on while it is written.
   async zipped() {
-    const { deck, asked } = this;
-    const missing = deck.cases.findIndex((entry) => !this.hasTruth(entry));
+    const missing = this.deck.cases.findIndex((entry) => !this.hasTruth(entry));
     return this.learn.attempt(async () => {
       if (missing >= 0) throw new Error(this.learn.text("editor.needsTruth", { number: missing + 1 }));
-      const title = deck.title || this.words["editor.title"];
-      const write = async () => (await this.learn.ask("decks", { ...deck, title, ...asked })).blob();
+      const write = async () => {
+        const { deck, asked, edits } = this, { length: count } = deck.cases;
+        const title = deck.title || this.words["editor.title"];
+        const response = await this.learn.ask("decks", { ...deck, title, ...asked });
+        return { zip: await response.blob(), count, edits };
+      };
       try {
         return await write();
       } catch (error) {
@@ -231,16 +254,16 @@ export class Editor {
   }
 
   async save() {
-    const zip = await this.zipped();
-    if (!zip) return;
-    save("deck.zip", "application/zip", zip);
-    this.isDirty = false;
-    this.status.textContent = this.learn.text("editor.saved", { count: this.deck.cases.length });
+    const written = await this.zipped();
+    if (!written) return;
+    save("deck.zip", "application/zip", written.zip);
+    this.kept = Math.max(this.kept, written.edits); // later ones may have been discarded meanwhile
+    this.status.textContent = this.learn.text("editor.saved", { count: written.count });
   }
 
   async try() {
-    const zip = await this.zipped();
-    if (zip) this.learn.start("quizzes", zip);
+    const written = await this.zipped();
+    if (written) this.learn.start("quizzes", written.zip);
   }
 }
 

@@ -18,15 +18,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medmamba.scan.kernels import CHUNK, backward_kernel, forward_kernel
+from medmamba.scan.kernels import CHUNK, WIDE, backward_kernel, forward_kernel
 from medmamba.scan.steps import ANY, FALLING, LADDER, LOG2E
 from medmamba.scan.threads import share_out
 
-WIDEST_BLOCK = 48  # channels; measured best on AVX-512 and AVX2 (docs/log.md)
+# Channels of a block, at most, measured best (docs/log.md). Wider ones leave the backward kernel less to add up over
+# blocks, but of a single picture there are then fewer to share out.
+WIDEST, WIDEST_IN_TRAINING = 48, 48 if WIDE else 96
 
 
-def _block_width(channels: int) -> int:
-    return max(width for width in range(1, WIDEST_BLOCK + 1) if channels % width == 0)
+def _block_width(channels: int, widest: int) -> int:
+    return max(width for width in range(1, widest + 1) if channels % width == 0)
 
 
 def _cut(tensor: Tensor, block: int) -> Tensor:
@@ -61,7 +63,7 @@ class _CrossScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, width: int, softplus: bool, differentiated: bool, *inputs: Tensor) -> Tensor:
         u, delta, A, B, C, D, bias = inputs
-        block = _block_width(u.shape[2])
+        block = _block_width(u.shape[2], WIDEST_IN_TRAINING if differentiated else WIDEST)
         arrays = (
             *(_cut(t, block) for t in (u, delta, (A * LOG2E).transpose(1, 2))),
             *(_rows(t) for t in (B, C)),
@@ -90,8 +92,7 @@ class _CrossScan(torch.autograd.Function):
         dA = u.new_empty(images, *A.shape)
         dB, dC = u.new_empty(2, blocks, *B.shape)
         dD, dbias = u.new_empty(2, images, directions, blocks, block)
-        known = FALLING if ctx.known == LADDER else ctx.known  # exponentials are a small part here
-        kernel = backward_kernel(block, states, ctx.softplus, known)
+        kernel = backward_kernel(block, states, ctx.softplus, ctx.known)
         share_out(kernel, images * blocks, ctx.width, *arrays, _cut(dy, block), du, ddelta, dA, dB, dC, dD, dbias)
         return (
             None,
@@ -143,7 +144,7 @@ class InferenceScan:
 
     def __init__(self, weights: Tensor, A: Tensor, D: Tensor, delta_bias: Tensor) -> None:
         self.known = known_of(A)
-        self._block, self._states, self._rank = _block_width(A.shape[1]), A.shape[2], weights.shape[1]
+        self._block, self._states, self._rank = _block_width(A.shape[1], WIDEST), A.shape[2], weights.shape[1]
         cut = [_cut(t.float(), self._block) for t in (weights, (A * LOG2E).mT, D, delta_bias)]
         self._weights, self._A, self._D, self._bias = cut
 

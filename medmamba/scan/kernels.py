@@ -14,14 +14,18 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core.registry import cpu_target
 
 from medmamba.scan import calls, kernel_cache, steps
 from medmamba.scan import lanes as vectors
 
 CHUNK = 16  # steps; in training the state is kept before each chunk
+# Whether the compiler may use AVX-512's 32 registers of 16 numbers; else they are taken to be 16 of 8.
+WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+# How many lanes the vectors of a kernel have, and how many states stay in registers at once.
+FORWARD, BACKWARD = ((16, 16), (16, 4)) if WIDE else ((16, 4), (8, 4))
 # numba compiles anew when this file has changed, but does not look at those that it imports.
 IMPORTED = f"{zlib.crc32(''.join(map(inspect.getsource, (calls, steps, vectors))).encode()):08x}"
-FORWARD_GROUP, BACKWARD_GROUP = 16, 4  # states in registers at once
 COMPILING = threading.Lock()  # numba's folder is one for the whole process
 
 
@@ -69,8 +73,8 @@ def _inputs(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     )
 
 
-def _lanes(block: int) -> int:
-    return next(lanes for lanes in (16, 8, 4, 2, 1) if block % lanes == 0)
+def _lanes(block: int, most: int) -> int:
+    return next(lanes for lanes in (16, 8, 4, 2, 1) if lanes <= most and block % lanes == 0)
 
 
 def _group(states: int, most: int) -> int:
@@ -102,7 +106,8 @@ def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: in
     channels), and the states before each chunk of steps kept (K, batch, blocks, chunks, N, block), or none
     of them if ``kept`` has no chunks.
     """
-    lanes, group = _lanes(block), states if known == steps.LADDER else _group(states, FORWARD_GROUP)
+    widest, most = FORWARD
+    lanes, group = _lanes(block, widest), states if known == steps.LADDER else _group(states, most)
 
     @_kernel
     def forward(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -150,7 +155,8 @@ def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Any:
     (batch, K, channels) are for the caller to sum over images, dB and dC (blocks, batch, L, K, N) over blocks, so that
     no two tasks write to the same place.
     """
-    lanes, group = _lanes(block), _group(states, BACKWARD_GROUP)
+    widest, most = BACKWARD
+    lanes, group = _lanes(block, widest), _group(states, most)
 
     @_kernel
     def backward(record):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -168,6 +174,7 @@ def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Any:
         x, dt, drive = _room(CHUNK, block), _room(CHUNK, block), _room(CHUNK, block)
         slope, upstream = _room(CHUNK, block), _room(CHUNK, block)
         by_decay, by_drive = _room(CHUNK, block), _room(CHUNK, block)
+        first, before = _room(CHUNK, block), _room(CHUNK, block)
         B_rows, C_rows = _room(CHUNK, states), _room(CHUNK, states)
         past, decays = _room(CHUNK + 1, group * lanes), _room(CHUNK, group * lanes)
         dB_lanes, dC_lanes = _room(CHUNK, group * lanes), _room(CHUNK, group * lanes)
@@ -187,13 +194,15 @@ def backward_kernel(block: int, states: int, softplus: bool, known: str) -> Any:
                     h[:] = kept[k, image, part, chunk]
                     steps.enter_backward(
                         lanes, block, states, softplus, count, begin, positions, image, part, k,
-                        u, delta, B, C, bias, dy, x, dt, drive, slope, upstream, by_decay, by_drive, B_rows, C_rows,
+                        u, delta, B, C, bias, dy, rates, known, x, dt, drive, slope, upstream, by_decay, by_drive,
+                        first, before, B_rows, C_rows,
                     )  # fmt: skip
                     for n in range(0, states, group):
                         for c in range(0, block, lanes):
                             steps.retreat(
-                                lanes, block, states, group, known, count, n, c, dt, drive, upstream, rates, B_rows,
-                                C_rows, h, past, decays, adjoint, dA_sum, dB_lanes, dC_lanes, by_decay, by_drive,
+                                lanes, block, states, group, known, count, n, c, dt, drive, upstream, rates, first,
+                                before, B_rows, C_rows, h, past, decays, adjoint, dA_sum, dB_lanes, dC_lanes,
+                                by_decay, by_drive,
                             )  # fmt: skip
                         steps.add_up(lanes, group, count, begin, positions, image, part, k, n, dB_lanes, dB)
                         steps.add_up(lanes, group, count, begin, positions, image, part, k, n, dC_lanes, dC)

@@ -6,7 +6,7 @@ state (A, in powers of two; h; adjoint; dA). Arrays with more axes are those of 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,22 +44,18 @@ def _decay(dt: Vector, A: Vector, known: str) -> Vector:
     return exponent.exp2(SHORT if known == FALLING else EXACT)
 
 
-def _faded(dt: Vector, A: Sequence[Vector], known: str) -> Iterator[Vector]:
-    """The decays of a group of states; on a ladder, of all states."""
-    if known == LADDER:
-        yield from _powers(_decay(dt, A[0], known), len(A))
-    else:
-        yield from (_decay(dt, rate, known) for rate in A)
+def _powers(base: Vector, count: int, before: Vector | None = None) -> list[Vector]:
+    """The ``count`` powers of base that follow on ``before``, which is one of them; base and so on if there is none.
 
-
-def _powers(base: Vector, count: int) -> Iterator[Vector]:
-    """base, base**2 and so on, each the product of two of those before it, the larger one as large as can be."""
-    powers = [base]
-    yield base
-    for n in range(2, count + 1):
-        high = 1 << ((n - 1).bit_length() - 1)
-        powers.append(powers[n - high - 1] * powers[high - 1])
-        yield powers[-1]
+    Each is the product of one found already and of a power of base whose exponent is a power of two.
+    """
+    found, doubled = [base if before is None else before * base], [base]
+    for n in range(1, count):
+        doublings = n.bit_length() - 1
+        if doublings == len(doubled):
+            doubled.append(doubled[-1] * doubled[-1])
+        found.append(found[n - (1 << doublings)] * doubled[doublings])
+    return found
 
 
 def _step(raw: Vector, softplus: bool) -> tuple[Vector, Vector]:
@@ -123,9 +119,13 @@ def advance(
         with code.loop(count) as t:
             at = positions[begin + t]
             dt_t, drive_t = dt.load(t, c), drive.load(t, c)
-            faded = _faded(dt_t, [A.load(n + i, c) for i in range(group)], known)
+            rates = [A.load(n + i, c) for i in range(group)]
+            if known == LADDER:
+                decays = _powers(_decay(dt_t, rates[0], known), group)
+            else:
+                decays = [_decay(dt_t, rate, known) for rate in rates]
             sums_t = [y.load(image, at, part, c), code.constant(0)]  # two, so that one need not wait for the other
-            for i, decay in enumerate(faded):
+            for i, decay in enumerate(decays):
                 state[i] = decay * state[i] + drive_t * B.spread(t, n + i)
                 sums_t[i % 2] = state[i] * C.spread(t, n + i) + sums_t[i % 2]
             y.store(sums_t[0] + sums_t[1], image, at, part, c)
@@ -137,11 +137,14 @@ def advance(
 def enter_backward(
     code: Code, block: int, states: int, softplus: bool, count: Number, begin: Number, positions: Places,
     image: Number, part: Number, k: Number, u: Memory, delta: Memory, B: Memory, C: Memory, bias: Memory, dy: Memory,
+    A: Memory, known: str,
     x: Memory, dt: Memory, drive: Memory, slope: Memory, upstream: Memory, by_decay: Memory, by_drive: Memory,
-    B_rows: Memory, C_rows: Memory,
+    first: Memory, before: Memory, B_rows: Memory, C_rows: Memory,
 ) -> None:  # fmt: skip
-    """What going back over a chunk needs, side by side; sums start at zero."""
-    x, dt, drive, slope = (memory.of_width(block) for memory in (x, dt, drive, slope))
+    """What going back over a chunk needs, side by side; sums start at zero. On a ladder, that is also the first state's
+    decay, and that there is none before it."""
+    x, dt, drive, slope, A = (memory.of_width(block) for memory in (x, dt, drive, slope, A))
+    first, before = first.of_width(block), before.of_width(block)
     upstream, by_decay, by_drive = (memory.of_width(block) for memory in (upstream, by_decay, by_drive))
     B_rows, C_rows = B_rows.of_width(states), C_rows.of_width(states)
     with code.loop(count) as t:
@@ -153,6 +156,9 @@ def enter_backward(
             x_t = u.load(image, at, part, c)
             x.store(x_t, t, c)
             dt.store(size, t, c)
+            if known == LADDER:
+                first.store(_decay(size, A.load(0, c), known), t, c)
+                before.store(code.constant(1), t, c)
             drive.store(size * x_t, t, c)
             slope.store(slope_t, t, c)
             upstream.store(dy.load(image, at, part, c), t, c)
@@ -163,13 +169,15 @@ def enter_backward(
 @in_vectors
 def retreat(
     code: Code, block: int, states: int, group: int, known: str, count: Number, n: Number, c: Number,
-    dt: Memory, drive: Memory, upstream: Memory, A: Memory, B: Memory, C: Memory, h: Memory,
-    past: Memory, decays: Memory, adjoint: Memory, dA: Memory, dB: Memory, dC: Memory,
+    dt: Memory, drive: Memory, upstream: Memory, A: Memory, first: Memory, before: Memory, B: Memory, C: Memory,
+    h: Memory, past: Memory, decays: Memory, adjoint: Memory, dA: Memory, dB: Memory, dC: Memory,
     by_decay: Memory, by_drive: Memory,
 ) -> None:  # fmt: skip
     """``advance`` again, for a group of states, and back: adjoint is taken from after the chunk to before it, the
-    other gradients are added to; dB and dC (steps, group, lanes) are yet to be summed over lanes."""
+    other gradients are added to; dB and dC (steps, group, lanes) are yet to be summed over lanes. On a ladder,
+    ``before`` goes from group to group: the decay of the last state before this one."""
     dt, drive, upstream, A, h = (memory.of_width(block) for memory in (dt, drive, upstream, A, h))
+    first, before = first.of_width(block), before.of_width(block)
     adjoint, dA, by_decay, by_drive = (memory.of_width(block) for memory in (adjoint, dA, by_decay, by_drive))
     past, decays, dB, dC = (memory.of_width(group * code.lanes) for memory in (past, decays, dB, dC))
     B, C = B.of_width(states), C.of_width(states)
@@ -178,8 +186,12 @@ def retreat(
         past.store(state[i], 0, i * code.lanes)
     with code.loop(count) as t:
         dt_t, drive_t = dt.load(t, c), drive.load(t, c)
-        for i in range(group):
-            decay = _decay(dt_t, A.load(n + i, c), known)
+        if known == LADDER:
+            faded = _powers(first.load(t, c), group, before.load(t, c))
+            before.store(faded[-1], t, c)
+        else:
+            faded = [_decay(dt_t, A.load(n + i, c), known) for i in range(group)]
+        for i, decay in enumerate(faded):
             state[i] = decay * state[i] + drive_t * B.spread(t, n + i)
             decays.store(decay, t, i * code.lanes)
             past.store(state[i], t + 1, i * code.lanes)

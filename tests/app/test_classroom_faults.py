@@ -113,6 +113,51 @@ def test_what_is_not_the_rooms_answer_is_a_failure_that_passes(enter, teacher, a
     expect(control.locator(".cr-warning[role=alert]")).to_be_hidden()
 
 
+def hang(page, side, polls):
+    """Leave so many of the page's polls without an answer; goes on when each is under way."""
+    held = []
+    page.clock.install()
+    page.route(f"**/rooms/*/{side}", lambda route: held.append(route) if len(held) < polls else route.continue_())
+    for number in range(polls):
+        while len(held) == number:
+            page.wait_for_timeout(50)
+        yield
+
+
+def test_a_poll_that_hangs_is_given_up_and_made_again(enter, teacher):
+    projector_key = teacher.ask("POST", "projectors").json()["key"]
+    phone, control = enter(f"#{teacher.code}"), lead(enter, teacher)
+    projector = enter(f"projector#{teacher.code}.{projector_key}")
+    join(phone)
+    expect(control.locator(".cr-people li")).to_have_count(1)
+    expect(projector.locator(".cr-code")).to_be_visible()
+    control_line = control.locator(".cr-warning[role=alert]")
+    lines = (phone.locator(".cr-status"), control_line, projector.locator(".cr-status"))
+    for line, side in zip(lines, ("student", "teacher", "teacher"), strict=True):
+        for _ in hang(line.page, side, polls=2):
+            line.page.clock.fast_forward(10_000)
+            expect(line).to_have_text(LOST)
+    teacher.take("start")
+    for page, new in ((phone, ".cr-choice"), (control, "[data-step=close]"), (projector, ".cr-list")):
+        expect(page.locator(new)).to_be_visible()
+    for line in lines:
+        expect(line).not_to_have_text(LOST)
+
+
+def test_a_poll_that_hangs_says_nothing_of_a_room_that_was_left(enter, teacher):
+    phone = enter(f"#{teacher.code}")
+    join(phone)
+    next(hang(phone, "student", polls=1))
+    phone.on("dialog", lambda dialog: dialog.accept())
+    phone.click(".cr-menu summary")
+    phone.get_by_role("button", name="Leave").click()
+    expect(phone.locator("#code")).to_be_visible()
+    join(phone, "Ann again")
+    phone.clock.fast_forward(10_000)
+    phone.wait_for_timeout(500)
+    assert phone.locator(".cr-status").inner_text() == ""
+
+
 @pytest.mark.parametrize("answer", [{"status": 502} | PAGE, {"status": 200} | PAGE])
 def test_an_answer_that_did_not_reach_the_server_is_not_called_saved(enter, teacher, answer):
     phone = enter(f"#{teacher.code}")
@@ -299,8 +344,8 @@ def test_shares_are_never_rounded_to_none_or_all(enter):
     write = "async (shares) => shares.map((await import('/classroom/pages/page.js')).percent)"
     shares = [None, 0, 0.001, 0.004999, 0.005, 0.7, 0.9949, 0.995, 0.999, 1]
     wanted = ["–", "0 %", "<1 %", "<1 %", "1 %", "70 %", "99 %", ">99 %", ">99 %", "100 %"]
-    assert page.evaluate(write, shares) == wanted
+    assert page.evaluate(write, shares) == [words.replace(" ", "\u00a0") for words in wanted]
     tally = "async (pairs) => pairs.map((await import('/classroom/pages/page.js')).tally)"
     assert page.evaluate(tally, [[399, 400], [1, 400], [7, 10], [0, 0]]) == [
-        "399 of 400 (>99 %)", "1 of 400 (<1 %)", "7 of 10 (70 %)", "–",
+        "399 of 400 (>99\u00a0%)", "1 of 400 (<1\u00a0%)", "7 of 10 (70\u00a0%)", "–",
     ]  # fmt: skip

@@ -134,6 +134,9 @@ def test_a_whole_room(seat, deck):
     expect(projector.locator(".cr-true")).to_contain_text("Cyst")
     expect(projector.locator(".cr-stage")).to_contain_text(SECRET)
     expect(projector.locator(".cr-stage")).to_contain_text("Where you looked (1 marks)")
+    shown = projector.locator("#page").text_content()
+    assert "\u00a0%" in shown, "no line ends between a number and its sign"
+    assert " %" not in shown
     expect(ann.locator(".cr-truth")).to_contain_text("Cyst")
     expect(ann.locator(".cr-histogram .cr-network").first).to_be_visible()
     expect(bob.locator(".cr-truth")).to_contain_text("Zyste")
@@ -151,7 +154,7 @@ def test_a_whole_room(seat, deck):
         control.get_by_role("button", name="CSV").click()
     rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))
     assert [(row["case"], row["student"], row["answer"]) for row in rows] == [
-        ("1", "1", "cyst"), ("1", "2", "tumor"), ("1", "3", "normal"), ("2", "3", "tumor"),
+        ("1", "1", "Cyst"), ("1", "2", "Tumour"), ("1", "3", "Normal"), ("2", "3", "Tumour"),
     ]  # fmt: skip
     assert download.value.path().read_bytes().startswith("\ufeff".encode())  # for Excel
 

@@ -289,7 +289,7 @@ def test_what_the_network_declined_is_told_apart(client, desk):
     assert (results["network"], results["declined"]) == ([0, 1], 1)
     assert ann("GET", "student").json()["score"]["declined"] == 1
     rows = csv.DictReader(io.StringIO(teacher("GET", "results.csv").text))
-    assert [(row["network"], row["network_refused"]) for row in rows] == [("tumor", "1"), ("tumor", "0")]
+    assert [(row["network"], row["network_refused"]) for row in rows] == [("Tumor", "1"), ("Tumor", "0")]
     room = desk.store.as_teacher(teacher.root[-6:], teacher.headers["authorization"][7:], Clock.now)
     written = []
     with pytest.MonkeyPatch.context() as patch:
@@ -356,7 +356,7 @@ def test_results_as_csv_and_pdf_hold_names_only_when_asked(client, teacher):
     ann("PUT", "answers/0", json={"choice": "cyst", "confidence": 2, "mark": [0.5, 0.25]})
     take(teacher, "close", "reveal", "end")
     [row] = csv.DictReader(io.StringIO(teacher("GET", "results.csv").text))
-    wanted = {"case": "1", "student": "1", "answer": "cyst", "right": "1", "mark_x": "0.5000"}
+    wanted = {"case": "1", "truth": "Cyst", "student": "1", "answer": "Cyst", "right": "1", "mark_x": "0.5000"}
     assert wanted.items() <= row.items()
     assert row["notice"] == "Research and education only, not a medical device."
     assert "'=Ann" in teacher("GET", "results.csv?names=true").text
@@ -374,14 +374,24 @@ def test_an_answer_to_a_case_that_was_opened_meanwhile_does_not_end_the_table(cl
     take(teacher, "close", "reveal", "next")
     ann("PUT", "answers/1", json={"choice": "cyst", "confidence": 2})
     [row] = csv.DictReader(io.StringIO(record.table(desk.store, before, texts_for("en"), names=False)))
-    assert (row["case"], row["truth"]) == ("2", "normal")
+    assert (row["case"], row["truth"]) == ("2", "Normal")
+
+
+def test_a_renamed_class_is_called_by_its_label_in_the_table(client):
+    deck = make_deck(classes=(("Cyts", "=Cyst"), ("b", "Normal")))
+    teacher = Side(client, **client.post("/classroom/rooms", content=write_deck(deck)).json())
+    ann = join(client, teacher)
+    take(teacher, "start")
+    ann("PUT", "answers/0", json={"choice": "Cyts", "confidence": 2})
+    [row] = csv.DictReader(io.StringIO(teacher("GET", "results.csv").text))
+    assert (row["truth"], row["network"], row["answer"], row["right"]) == ("'=Cyst", "", "'=Cyst", "1")
 
 
 @pytest.mark.parametrize(
     ("share", "words"), [(0, "0 %"), (0.004, "<1 %"), (0.5, "50 %"), (0.994, "99 %"), (0.996, ">99 %"), (1, "100 %")]
 )
 def test_shares_on_paper_are_never_rounded_to_none_or_all(share, words):
-    assert record._percent(share) == words
+    assert record._percent(share) == words.replace(" ", "\u00a0")
 
 
 def test_a_room_is_deleted_on_request(client, teacher):

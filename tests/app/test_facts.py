@@ -2,7 +2,7 @@ import dataclasses
 import re
 
 from app import facts, plots
-from app.texts import texts_for
+from app.texts import PERCENT, texts_for
 from medmamba.errors import CheckpointError
 
 EN = texts_for("en")
@@ -23,7 +23,8 @@ def test_every_checkpoint_has_its_page_or_its_error(service, checkpoint_root):
 def test_figures_come_with_their_intervals(service):
     card = service.models()["generalist"]
     accuracy = card.metrics["kidney-ct"]["accuracy"]
-    expected = f"{accuracy['value'] * 100:.1f} % ({accuracy['low'] * 100:.1f} – {accuracy['high'] * 100:.1f} %)"
+    value, low, high = (f"{accuracy[name] * 100:.1f}" for name in ("value", "low", "high"))
+    expected = f"{value}{PERCENT} ({low} – {high}{PERCENT})"
     assert expected in facts.page({"generalist": card}, EN)
     assert facts.estimate(None, "auc", EN) == "–"
     assert facts.estimate({"value": 0.5, "low": None, "high": None}, "auc", EN) == "0.500"
@@ -52,7 +53,7 @@ def test_words_that_were_never_right_are_told_first_of_all(service):
     bands = {"likely": {"pictures": 7}, "undecided": {"pictures": 0}, "uncertain": {"pictures": 3}}
     own = card.metrics["kidney-ct"] | {"bands": bands}
     html = facts.page({"a": dataclasses.replace(card, metrics={"kidney-ct": own})}, EN)
-    assert "was said of 7 pictures and was right for 0.0 %" in html
+    assert f"was said of 7 pictures and was right for 0.0{PERCENT}" in html
     assert "“Not sure between two”" not in html
 
 
@@ -105,4 +106,4 @@ def test_model_facts_say_where_words_are_held_back(service):
     for value, is_said in ((0.301, True), (0.15, False)):
         own = card.metrics["kidney-ct"] | {"ece": {"value": value, "low": value, "high": value}}
         html = facts.page({"only": dataclasses.replace(card, metrics={"kidney-ct": own})}, EN)
-        assert ("The calibration error of 30.1 % is above 15.0 %" in html) == is_said
+        assert (f"The calibration error of 30.1{PERCENT} is above 15.0{PERCENT}" in html) == is_said

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -321,6 +322,60 @@ def test_a_class_under_another_label_keeps_its_pictures(page, png):
     found = saved(page)
     assert found.classes == (("a", "Round"), ("b", "Square"), ("Star", "Star"))
     assert [case.truth for case in found.cases] == ["a", "b"]
+
+
+def test_the_keyboard_goes_on_at_a_case_that_it_moves(page, png):
+    edit(page, Deck("Mine", "en", "kidney-ct", KIDNEY, tuple(Case(png(), name) for name, _ in KIDNEY)))
+    page.get_by_role("button", name="Move down: Picture 1").focus()
+    for after in ("Move down: Picture 2", "Move up: Picture 3", "Move up: Picture 2", "Move down: Picture 1"):
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name=after)).to_be_focused()
+    page.keyboard.press("Enter")
+    assert [case.truth for case in saved(page).cases] == ["normal", "cyst", "tumor"]
+
+
+def test_the_keyboard_goes_on_behind_a_case_that_it_deletes(page, png):
+    edit(page, Deck("Mine", "en", "kidney-ct", KIDNEY, tuple(Case(png(), name) for name, _ in KIDNEY)))
+    page.get_by_role("button", name="Delete: Picture 2").focus()
+    for after in ("Delete: Picture 2", "Delete: Picture 1"):
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name=after)).to_be_focused()
+    assert [case.truth for case in saved(page).cases] == ["cyst"]
+
+
+def test_what_is_edited_while_the_deck_is_written_is_not_saved_yet(page, png):
+    asked, held = [], []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept() if asked[1:] else dialog.dismiss()))
+    deck = Deck("Mine", "en", "kidney-ct", KIDNEY, (Case(png(), "cyst"),))
+    edit(page, deck)
+
+    def save(meanwhile):
+        page.route("**/learn/decks", lambda route: held.append(route), times=1)
+        page.get_by_role("button", name="Save as ZIP").click()
+        while not held:
+            page.wait_for_timeout(50)
+        meanwhile()
+        with page.expect_download() as download:
+            held.pop().continue_()
+        return read_deck(Path(download.value.path()))
+
+    assert save(lambda: page.locator("[data-field='editor.deckTitle']").fill("Later")).title == "Mine"
+    page.get_by_role("button", name="Back to the decks").click()
+    assert len(asked) == 1
+    assert saved(page).title == "Later"
+
+    other = {"name": "d.zip", "mimeType": "application/zip", "buffer": write_deck(replace(deck, cases=2 * deck.cases))}
+
+    def open_another():
+        page.locator("[data-field='editor.deckTitle']").fill("Discarded")
+        page.set_input_files("[data-part=editor-open]", other)
+        expect(page.locator(".mm-cases img")).to_have_count(2)
+
+    assert len(save(open_another).cases) == 1
+    expect(page.locator("[data-part=editor-status]")).to_have_text("Saved: 1 cases.")
+    page.get_by_role("button", name="Back to the decks").click()
+    page.wait_for_selector("[data-deck]")
+    assert len(asked) == 2
 
 
 EDITS = [  # of the classes A and B, named a and b: what stands in the list one after the other, and what it comes to

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import expect
 
-from app.texts import texts_for
+from app.texts import PERCENT, texts_for
 from tests.app.browsing import ask, axe_faults, open_picture
 
 pytestmark = pytest.mark.browser
@@ -40,7 +40,7 @@ def test_a_picture_is_classified_and_explained(page, png):
     labels = page.locator(".mm-bars .mm-label").all_inner_texts()
     values = page.locator(".mm-bars .mm-value").all_inner_texts()
     assert sorted(labels) == ["Cyst", "Normal", "Tumor"]
-    assert all(re.fullmatch(r"[<>]?\d+\.\d %", value) for value in values)
+    assert all(re.fullmatch(rf"[<>]?\d+\.\d{PERCENT}", value) for value in values)
     page.get_by_role("button", name="Tumor").click()
     page.wait_for_selector(".mm-bars [data-class=tumor][aria-pressed=true]")
     assert "research and education only" in page.locator(".mm-strip").inner_text().lower()
@@ -176,7 +176,7 @@ def test_many_files_fill_a_table_and_a_csv(page, png):
     assert rows[3]["error"]
 
 
-@pytest.mark.parametrize(("locale", "probability"), [("en-US", "90.0 %"), ("de-AT", "90,0 %")])
+@pytest.mark.parametrize(("locale", "probability"), [("en-US", f"90.0{PERCENT}"), ("de-AT", f"90,0{PERCENT}")])
 def test_a_row_shows_a_probability_unless_it_is_refused_or_waits(visit, locale, probability):
     row = {"number": 1, "name": "a", "modalityWords": "CT", "classWords": "Cyst", "probability": 0.9, "bandWords": "No"}
     script = """async (row) => {
@@ -352,7 +352,7 @@ def test_a_class_may_be_rarer_among_ones_patients_and_stays_so(visit, png, local
     slider.focus()
     page.keyboard.press("Home")
     expect(result).to_contain_text(f"{least} %")
-    assert slider.get_attribute("aria-valuetext") == f"{least} %"
+    assert slider.get_attribute("aria-valuetext") == f"{least}{PERCENT}"
     assert result.inner_text().count(value) == 1
     page.get_by_role("button", name="Tumor").click()
     page.wait_for_selector(".mm-bars [data-class=tumor][aria-pressed=true]")

@@ -1,11 +1,12 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 
 from app import present
 from app.service import Question
-from app.texts import texts_for
+from app.texts import PERCENT, texts_for
 from medmamba.classifier import Band, Novelty, PredictionSet
 from medmamba.saliency import DeletionScore, EvidenceMap
 
@@ -29,7 +30,7 @@ def test_every_class_is_shown_with_its_probability_most_probable_first(analysis)
     for score in scores:
         assert EN.percent(score.probability) in html
     measured = analysis.card.metrics["kidney-ct"]["classes"]["cyst"]["sensitivity"]["value"]
-    assert f"{measured * 100:.1f} % of its test pictures" in html
+    assert f"{measured * 100:.1f}{PERCENT} of its test pictures" in html
     assert html.count('aria-pressed="true"') == 1
 
 
@@ -40,6 +41,16 @@ def test_classes_that_the_card_has_a_prior_for_can_be_thought_more_or_less_frequ
     for priors in ({}, {"kidney-ct": {"cyst": 1.0, "normal": 0.0}}):
         card = dataclasses.replace(analysis.card, priors=priors)
         assert "prevalence" not in present.answer(dataclasses.replace(analysis, card=card), EN)
+
+
+@pytest.mark.parametrize(("code", "kept"), [("en", "result was kept from before"), ("de", "lag schon vor")])
+def test_an_answer_says_how_long_it_took_or_that_it_was_kept(service, png, code, kept):
+    question = Question(service.hold(png()))
+    first, again = (present.answer(service.classify(question), texts_for(code)) for _ in range(2))
+    assert re.search(r"Test generalist 0\.1 · \d+ ms<", first)
+    assert kept not in first
+    assert kept in again
+    assert " ms<" not in again
 
 
 def test_the_users_choice_is_marked_as_such(analysis):
@@ -84,12 +95,12 @@ def test_what_is_held_back_is_said_with_its_reason(analysis):
     wrong = with_card(analysis, metrics={"kidney-ct": {"ece": {"value": 0.301}}})
     html = present.answer(changed(wrong, band=Band("uncertain", (), "miscalibrated")), EN)
     assert "the probabilities of this question do not hold" in html
-    assert "off by 30.1 % on average (its calibration error; the limit is 15.0 %)" in html
+    assert f"off by 30.1{PERCENT} on average (its calibration error; the limit is 15.0{PERCENT})" in html
     html = present.answer(changed(with_card(analysis, metrics={}), band=Band("uncertain", (), "unmeasured")), EN)
     assert "nobody has checked these probabilities" in html
     html = present.answer(changed(analysis, band=Band("likely", ("Cyst",))), EN)
     assert "Likely: Cyst" in html
-    assert "begins at 80.0 %" in html
+    assert f"begins at 80.0{PERCENT}" in html
 
 
 def test_the_prediction_set_is_hidden_until_asked_for(analysis):
@@ -97,7 +108,7 @@ def test_the_prediction_set_is_hidden_until_asked_for(analysis):
     html = present.answer(analysis, EN, sets=True)
     assert 'data-part="set" role="status">' in html
     assert "Cyst, Normal, Tumor (3 of 3 classes)" in html
-    assert "72.0 % had the truth in their set (95 % interval 68.0 % to 76.0 %)" in html
+    assert "72.0 % had the truth in their set (95 % interval 68.0 % to 76.0 %)".replace(" %", PERCENT) in html
     assert "less than nine in ten" in html
 
 

@@ -11,7 +11,7 @@ from app.quiz import CONFIDENCES, HEADER, Quiz, Response, Tally, results, table
 from medmamba.deck import Case, Deck
 from medmamba.errors import RequestError
 
-DECK = Deck("Shapes", "en", "shapes", (("a", "A"), ("=b", "B")), tuple(Case(b"x", t) for t in ("a", "=b", "a", "=b")))
+DECK = Deck("Shapes", "en", "shapes", (("a", "A"), ("=b", "=B")), tuple(Case(b"x", t) for t in ("a", "=b", "a", "=b")))
 
 
 @pytest.fixture
@@ -87,7 +87,8 @@ def test_the_table_holds_versions_and_no_formula(quiz):
         ("2", "3", "0"),
         ("3", "2", "0"),
     ]
-    assert rows[0]["truth"] == rows[0]["network"] == "'=b"
+    assert [(row["truth"], row["answer"]) for row in rows] == [("'=B", "'=B"), ("A", "'=B"), ("'=B", "A")]
+    assert rows[0]["network"] == "'=B"
     assert (rows[0]["sha256"], rows[1]["sha256"], rows[1]["network"]) == ("f00", "", "")
     assert {row["notice"] for row in rows} == {"No device."}
 

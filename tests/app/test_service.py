@@ -6,6 +6,7 @@ import pytest
 from app.service import Question, Service
 from app.store import PictureStore
 from medmamba import images
+from medmamba.checkpoints import CARD, Card
 from medmamba.classifier import Classifier
 from medmamba.errors import CheckpointError, ImageError, RequestError
 
@@ -25,6 +26,8 @@ def test_another_task_is_answered_without_another_pass(service, png, monkeypatch
     monkeypatch.setattr(Classifier, "answer_batch", lambda *_: pytest.fail("a second pass"))
     second = service.classify(Question(token, task="blood-cells"))
     assert (second.answer.task, second.answer.chosen_by) == ("blood-cells", "user")
+    assert first.seconds is not None
+    assert second.seconds is None
     assert service.classify(Question(token)).answer is first.answer
 
 
@@ -75,6 +78,21 @@ def test_without_a_checkpoint_the_error_says_what_to_do(tmp_path, png):
     service.warm()
     with pytest.raises(CheckpointError, match="checkpoints folder"):
         service.classify(Question(service.hold(png())))
+
+
+def test_a_card_is_read_again_only_when_its_file_changes(tmp_path, png, checkpoint_root, monkeypatch):
+    shutil.copytree(checkpoint_root / "generalist", tmp_path / "generalist")
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / CARD).write_text("{}")
+    service, from_json, texts = Service(PictureStore(2**24, 100), root=tmp_path), Card.from_json, []
+    service.classify(Question(service.hold(png())))
+    monkeypatch.setattr(Card, "from_json", lambda text: (texts.append(text), from_json(text))[1])
+    service.classify(Question(service.hold(png(seed=1))))
+    assert isinstance(service.models()["odd"], CheckpointError)
+    assert texts == []
+    (tmp_path / "odd" / CARD).write_text("[1]")
+    service.classify(Question(service.hold(png(seed=2))))
+    assert texts == ["[1]"]
 
 
 def test_a_changed_checkpoint_is_loaded_anew(tmp_path, png, checkpoint_root):

@@ -5,8 +5,9 @@ from html import escape
 import pytest
 
 from app import facts
-from app.texts import FOLDER, languages, read, texts_for
+from app.texts import FOLDER, PERCENT, languages, read, texts_for
 from medmamba.checkpoints import Card, list_checkpoints
+from medmamba.spreadsheet import NOTICE
 from tests.app.messages import ROOT, Module, collect
 
 PLACE = re.compile(r"\{\w+\}")
@@ -25,6 +26,10 @@ def test_a_language_has_every_text_with_the_same_placeholders(language):
         assert sorted(PLACE.findall(english[key])) == sorted(PLACE.findall(other[key])), key
 
 
+def test_the_pages_tables_have_the_notice_of_those_from_the_command_line():
+    assert texts_for("en")("strip") == NOTICE
+
+
 @pytest.mark.parametrize(
     ("code", "language"),
     [("de-AT", "de"), ("de", "de"), ("EN-gb", "en"), ("xx", "en"), ("", "en"), ("de,en;q=0.5", "de"), ("*;q=1", "en")],
@@ -33,15 +38,22 @@ def test_the_best_language_for_a_browser(code, language):
     assert texts_for(code).language == language
 
 
+@pytest.mark.parametrize("language", languages())
+def test_no_line_ends_between_a_number_and_its_sign(language):
+    texts = read(language)
+    assert f"50{PERCENT}" in texts["class.overlap"]
+    assert [key for key, text in texts.items() if " %" in text] == []
+
+
 @pytest.mark.parametrize(
     ("share", "words"),
     [(0.5, "50.0 %"), (0.0004, "<0.1 %"), (0.9996, ">99.9 %"), (0.9994, "99.9 %"), (1.0, "100.0 %"), (0.0, "0.0 %")],
 )
 def test_probabilities_are_never_rounded_to_none_or_all(share, words):
-    assert texts_for("en").percent(share) == words
+    assert texts_for("en").percent(share) == words.replace(" %", PERCENT)
 
 
-@pytest.mark.parametrize(("code", "words"), [("en", ("0.25", "<0.1 %")), ("de", ("0,25", "<0,1 %"))])
+@pytest.mark.parametrize(("code", "words"), [("en", ("0.25", f"<0.1{PERCENT}")), ("de", ("0,25", f"<0,1{PERCENT}"))])
 def test_numbers_have_the_languages_decimal_mark(code, words):
     texts = texts_for(code)
     assert (texts.decimal(0.25, 2), texts.percent(0.0001)) == words

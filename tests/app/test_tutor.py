@@ -15,10 +15,11 @@ from pydicom.data import get_testdata_file
 from starlette.testclient import TestClient
 
 from app import opinion
-from app.learn_routes import learn_routes
+from app.learn_routes import _label, learn_routes
 from app.quiz import Response
 from app.service import Service
 from app.store import PictureStore
+from app.texts import texts_for
 from app.tutor import ASKED_AHEAD, QUIZ_BYTES, Tutor, neutral
 from medmamba.deck import MODALITY, Case, Deck, read_deck, write_deck
 from medmamba.errors import BusyError, RequestError
@@ -147,6 +148,17 @@ def ask(tutor, service, monkeypatch, deck):
             return client.post(f"/learn/{path}", content=body if isinstance(body, bytes) else json.dumps(body))
 
         yield ask
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "words"),
+    [
+        *(("a", "Cyst", "Zyste"), ("ultrasound", "Ultrasound", "Ultraschall")),
+        *(("Cyst", "Cyst of the liver", "Cyst of the liver"), ("ultrasound", "Echo", "Echo")),
+    ],
+)
+def test_a_class_is_called_by_its_label_in_the_visitors_language(name, label, words):
+    assert _label(name, label, texts_for("de")) == words
 
 
 def test_a_quiz_over_the_wire(ask, deck):

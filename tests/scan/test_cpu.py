@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from medmamba.scan import cpu, reference
+from medmamba.scan import cpu, kernels, reference
 
 GRIDS = [(1, 1), (1, 3), (3, 1), (5, 3), (7, 7), (1, 49), (49, 1), (7, 9), (9, 7), (14, 14), (28, 28)]
 PRIME = 53  # wider than a block of channels, and no block divides it
@@ -24,6 +24,22 @@ def test_every_grid(grid_inputs, with_gradients, assert_close, as_float, height,
 @pytest.mark.parametrize("channels", [48, 96, 100, PRIME])
 def test_every_number_of_channels(grid_inputs, with_gradients, assert_close, as_float, channels, batch, ladder):
     arguments = grid_inputs(5, 7, channels, batch, ladder=ladder)
+    want = with_gradients(reference.cross_scan, arguments)
+    assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
+
+
+@pytest.mark.parametrize("ladder", [False, True])
+def test_the_shapes_for_other_processors(grid_inputs, with_gradients, assert_close, as_float, monkeypatch, ladder):
+    shapes = {True: ((16, 16), (16, 4), 48), False: ((16, 4), (8, 4), 96)}
+    here = kernels.FORWARD, kernels.BACKWARD, cpu.WIDEST_IN_TRAINING
+    assert here == shapes[kernels.WIDE]
+    forward, backward, widest = shapes[not kernels.WIDE]
+    monkeypatch.setattr(kernels, "FORWARD", forward)
+    monkeypatch.setattr(kernels, "BACKWARD", backward)
+    monkeypatch.setattr(cpu, "WIDEST_IN_TRAINING", widest)
+    for name in ("forward_kernel", "backward_kernel"):  # not those that were made for this processor
+        monkeypatch.setattr(cpu, name, getattr(kernels, name).__wrapped__)
+    arguments = grid_inputs(5, 7, channels=96, batch=2, ladder=ladder)
     want = with_gradients(reference.cross_scan, arguments)
     assert_close(with_gradients(cpu.cross_scan, as_float(arguments)), want)
 

@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+import pytest
 
 from medmamba.scan import steps
 from medmamba.scan.lanes import in_vectors
@@ -19,6 +20,16 @@ def _step_sizes(code, count, source, target, slope):
         size, slope_t = steps._step(source.load(t), softplus=True)
         target.store(size, t)
         slope.store(slope_t, t)
+
+
+@in_vectors
+def _powers_in_groups(code, group, groups, source, target):
+    base, before = source.load(0), None
+    for first in range(0, group * groups, group):
+        powers = steps._powers(base, group, before)
+        for i, power in enumerate(powers):
+            target.store(power, first + i)
+        before = powers[-1]
 
 
 @numba.njit
@@ -51,6 +62,18 @@ def test_the_longer_exponential_goes_both_ways():
     got = np.empty_like(x)
     _any(x, got)
     assert np.abs(got / np.exp2(x.astype(np.float64)) - 1).max() < 3e-7
+
+
+@pytest.mark.parametrize(("group", "groups"), [(16, 1), (4, 4), (5, 2), (1, 3)])
+def test_powers_follow_on_those_of_the_group_before(group, groups):
+    @numba.njit
+    def run(source, target):
+        _powers_in_groups(16, group, groups, source, target)
+
+    base, got = _in_rows(np.linspace(0.6, 1, 16)), np.empty((group * groups, 16), np.float32)
+    run(base, got)
+    exact = base.astype(np.float64) ** np.arange(1, group * groups + 1)[:, None]
+    np.testing.assert_allclose(got, exact, rtol=1e-6)
 
 
 def test_step_sizes_and_their_slopes_do_not_cancel():

@@ -86,9 +86,9 @@ export function probability(share) {
 export function percent(share) {
   if (share == null) return "–";
   const whole = Math.round(share * 100);
-  if (share > 0 && whole === 0) return "<1 %";
-  if (share < 1 && whole === 100) return ">99 %";
-  return `${whole} %`;
+  if (share > 0 && whole === 0) return `<1${numbers.PERCENT}`;
+  if (share < 1 && whole === 100) return `>99${numbers.PERCENT}`;
+  return `${whole}${numbers.PERCENT}`;
 }
 
 // "7 of 10 (70 %)"

@@ -4,7 +4,8 @@ import { language, released } from "./page.js";
 
 const PAUSE = { student: 1500, teacher: 1000 }; // milliseconds between polls
 const LONGEST_PAUSE = 8000; // when the server does not answer
-const LONGEST_POLL = 2000; // milliseconds that leaving waits for one that is under way
+const LONGEST_POLL = 10000; // milliseconds until one whose connection hangs counts as broken
+const LONGEST_LEAVING = 2000; // milliseconds that leaving waits for a poll that is under way
 
 // What went wrong. error: what the server says of it; status: HTTP's, 0 where the server did not answer; isGone: the room is
 // deleted, or one's place in it.
@@ -16,8 +17,8 @@ export class Problem extends Error {
 }
 
 // Sends a request below classroom/; resolves to the server's response, or throws a Problem.
-export async function ask(method, path, { key, body, headers = {} } = {}) {
-  const options = { method, headers: { ...headers, "accept-language": language() }, cache: "no-store" };
+export async function ask(method, path, { key, body, headers = {}, signal } = {}) {
+  const options = { method, headers: { ...headers, "accept-language": language() }, cache: "no-store", signal };
   if (key) options.headers.authorization = `Bearer ${key}`;
   if (body instanceof Blob) options.body = body;
   else if (body) options.body = JSON.stringify(body);
@@ -59,12 +60,9 @@ export class Room {
     while (!this.stopped) {
       this.asked = false;
       try {
-        this.polled = this.ask("GET", this.side, { headers: this.tag ? { "if-none-match": this.tag } : {} });
-        const response = await this.polled;
-        if (response.status === 200) {
-          const view = await response.json().catch(() => Promise.reject(new Problem()));
-          view.deadline = view.left == null ? null : performance.now() + 1000 * view.left;
-          this.tag = response.headers.get("etag");
+        this.polled = this.look();
+        const view = await this.polled;
+        if (view) {
           await released(document.body);
           if (!this.stopped) show(view);
         }
@@ -81,8 +79,24 @@ export class Room {
     }
   }
 
+  // The room's view if it has changed; else null.
+  async look() {
+    const hanging = new AbortController(), timer = setTimeout(() => hanging.abort(), LONGEST_POLL);
+    try {
+      const headers = this.tag ? { "if-none-match": this.tag } : {};
+      const response = await this.ask("GET", this.side, { headers, signal: hanging.signal });
+      if (response.status !== 200) return null;
+      const view = await response.json().catch(() => Promise.reject(new Problem()));
+      view.deadline = view.left == null ? null : performance.now() + 1000 * view.left;
+      this.tag = response.headers.get("etag");
+      return view;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   report(offline, tell) {
-    if (offline !== this.offline) tell(offline);
+    if (offline !== this.offline && !this.stopped) tell(offline);
     this.offline = offline;
   }
 
@@ -97,7 +111,7 @@ export class Room {
     let done;
     this.leaving = new Promise((resolve) => (done = resolve));
     try {
-      await Promise.race([this.polled.catch(() => {}), new Promise((resolve) => setTimeout(resolve, LONGEST_POLL))]);
+      await Promise.race([this.polled.catch(() => {}), new Promise((resolve) => setTimeout(resolve, LONGEST_LEAVING))]);
       await this.ask("DELETE", "student");
       this.stop();
     } finally {
