@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         _write_csv(arguments.csv, classifier, rows)
     if arguments.json:
-        entries = {"checkpoint": _version(classifier), "files": [_entry(row) for row in rows]}
+        entries = {"checkpoint": _version(classifier), "files": [_entry(row) for row in rows], "notice": NOTICE}
         arguments.json.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
     failed = sum(row.error is not None for row in rows)
     if quiet:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -38,12 +39,16 @@ def _processor() -> str:
 
 
 def interleaved(candidates: Mapping[str, Callable[[], Any]], rounds: int, device: torch.device) -> Timings:
-    """Median milliseconds of each candidate; all are called in turn, once to warm up and then ``rounds`` times."""
+    """Median milliseconds of each candidate; all are called in turn, once to warm up and then ``rounds`` times.
+
+    The order is drawn anew for each round, or one would always find the caches as the same other one left them.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    orders = random.Random(0)
     for turn in range(rounds + 1):
-        for name, call in candidates.items():
+        for name in orders.sample(list(candidates), len(candidates)):
             start = time.perf_counter()
-            call()
+            candidates[name]()
             if device.type == "cuda":
                 torch.cuda.synchronize()
             if turn:

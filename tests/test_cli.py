@@ -55,7 +55,9 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(generalist, files, 
     asked = ["--task", "chest", "--json", str(out), "--csv", str(table)]
     assert main(["classify", str(files), "--checkpoint", str(generalist), *asked]) == 1
     assert capsys.readouterr().out == "2 files classified, 1 could not be read.\n"
-    entries = json.loads(out.read_text())["files"]
+    written = json.loads(out.read_text())
+    entries = written["files"]
+    assert written["notice"] == NOTICE
     assert [entry["error"] is None for entry in entries] == [True, True, False]
     for entry in entries[:2]:
         assert entry["chosen_by"] == "user"
