@@ -74,6 +74,16 @@ def test_questions_and_caveats_of_the_shipped_cards_are_translated(language):
 
 
 @pytest.mark.parametrize("language", FOREIGN)
+def test_sources_and_licences_of_the_shipped_cards_are_translated_where_they_have_words(language):
+    cards = [card for card in list_checkpoints().values() if isinstance(card, Card)]
+    names = re.compile(r"CC0|CC BY[\w. -]*|(SARS-CoV-2 CT|CT Kidney|WCEBleedGen)\b.*")  # the same everywhere
+    said = {text for card in cards for task in card.layout.tasks for text in (task.source, task.licence)}
+    worded = {text for text in said if text and not names.fullmatch(text)}
+    assert len(worded) > 12
+    assert {text for text in worded if texts_for(language).term(text) == text} == set()
+
+
+@pytest.mark.parametrize("language", FOREIGN)
 @pytest.mark.parametrize("name", ["generalist", "pneumoniamnist"])
 def test_model_facts_of_the_shipped_cards_are_translated(language, name):
     card = list_checkpoints()[name]
