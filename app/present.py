@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from app.service import Analysis
-from app.texts import Texts
+from app.texts import PERCENT, Texts
 from medmamba.checkpoints import Card
 from medmamba.classifier import TRUSTED_ERROR
 from medmamba.images import MedicalImage
@@ -99,7 +99,7 @@ def trust(score: DeletionScore, texts: Texts) -> str:
         "trust.result",
         fall=texts.decimal(score.fall * 100, 1),
         random=texts.decimal(score.random_fall * 100, 1),
-        beaten=f"{score.beaten * 100:.0f} %",
+        beaten=f"{score.beaten * 100:.0f}{PERCENT}",
     )
     good = score.beaten >= RELIABLE and score.fall > 0
     return f"{result} {texts('trust.good' if good else 'trust.poor')}"

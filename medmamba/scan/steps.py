@@ -1,8 +1,8 @@
 """What the CPU scan's kernels do with a chunk of steps, in vectors of channels.
 
 A block of channels is ``block`` wide, its states are N = ``states``, of which ``group`` stay in registers at once. Room
-to work in has a row a step (dt, drive, out, upstream, slope, by_decay, by_drive; B and C with N columns) or a row a
-state (A, in powers of two; h; adjoint; dA). Arrays with more axes are those of ``kernels``.
+to work in has a row a step (dt, drive, out, upstream, slope, by_decay, by_drive, first, before; B and C with N columns)
+or a row a state (A, in powers of two; h; adjoint; dA). Arrays with more axes are those of ``kernels``.
 """
 
 import math
@@ -119,13 +119,12 @@ def advance(
         with code.loop(count) as t:
             at = positions[begin + t]
             dt_t, drive_t = dt.load(t, c), drive.load(t, c)
-            rates = [A.load(n + i, c) for i in range(group)]
             if known == LADDER:
-                decays = _powers(_decay(dt_t, rates[0], known), group)
+                faded = _powers(_decay(dt_t, A.load(n, c), known), group)
             else:
-                decays = [_decay(dt_t, rate, known) for rate in rates]
+                faded = [_decay(dt_t, A.load(n + i, c), known) for i in range(group)]
             sums_t = [y.load(image, at, part, c), code.constant(0)]  # two, so that one need not wait for the other
-            for i, decay in enumerate(decays):
+            for i, decay in enumerate(faded):
                 state[i] = decay * state[i] + drive_t * B.spread(t, n + i)
                 sums_t[i % 2] = state[i] * C.spread(t, n + i) + sums_t[i % 2]
             y.store(sums_t[0] + sums_t[1], image, at, part, c)
