@@ -85,7 +85,8 @@ def _ask(service: Service, wish: Wish) -> Iterator[Message]:
     message: Message = {"request": wish.request, "picture": picture}
     yield message | {"progress": "classifying"}
     analysis = service.classify(wish.question)
-    panel = present.answer(analysis, wish.texts, wish.anyway, wish.class_name, service.usable(), wish.sets)
+    class_name = _class_name(wish, analysis)
+    panel = present.answer(analysis, wish.texts, wish.anyway, class_name, service.usable(), wish.sets)
     message |= {"panel": panel}
     if not present.is_shown(analysis, wish.anyway):
         yield message | {"progress": "done", "evidence": None}
@@ -106,13 +107,15 @@ def _trust(service: Service, wish: Wish) -> Iterator[Message]:
 def _report(service: Service, wish: Wish, data: dict[str, Any]) -> Iterator[Message]:
     yield {"request": wish.request, "progress": "reporting"}
     window = field(data, "window", list, None)
-    if window is not None and not (len(window) == 2 and all(isinstance(v, (int, float)) for v in window)):
-        raise RequestError("The window is not a centre and a width.")
+    if window is not None and not (
+        len(window) == 3 and all(isinstance(v, (int, float)) for v in window[:2]) and isinstance(window[2], str)
+    ):
+        raise RequestError("The window is not a centre, a width and a function.")
     look = report.Look(
         opacity=float(field(data, "opacity", (int, float), 0.6)),
         colormap=field(data, "colormap", str, "cividis"),
         signed=field(data, "signed", bool, False),
-        window=None if window is None else (float(window[0]), float(window[1])),
+        window=None if window is None else (float(window[0]), float(window[1]), window[2]),
     )
     analysis = service.classify(wish.question)
     kind = field(data, "format", str)
@@ -125,7 +128,16 @@ def _map(service: Service, wish: Wish, analysis: Analysis) -> EvidenceMap:
     top = analysis.answer.top
     if top is None:
         raise RequestError("This question has no classes to map.")
-    return service.evidence(analysis, wish.class_name or top.name, wish.method, wish.stage)
+    return service.evidence(analysis, _class_name(wish, analysis) or top.name, wish.method, wish.stage)
+
+
+def _class_name(wish: Wish, analysis: Analysis) -> str | None:
+    """The class to map; None for the most probable one.
+
+    Where the network chooses the question, a class may be left from another frame, at which it chose another one.
+    """
+    is_left = wish.question.task is None and wish.class_name not in analysis.task.class_names
+    return None if is_left else wish.class_name
 
 
 def _guarded(data: Any, steps: Callable[[Wish], Iterator[Message]]) -> Iterator[Message]:

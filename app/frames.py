@@ -59,7 +59,7 @@ def describe(image: MedicalImage, frame: Frame) -> dict[str, Any]:
         "slope": frame.slope,
         "intercept": frame.intercept,
         "inverted": image.inverted,
-        "padding": image.padding,
+        "padding": _padding(image, frame),
         "frame": image.frame,
         "frames": image.frames,
         "orientation": image.orientation,
@@ -70,8 +70,16 @@ def describe(image: MedicalImage, frame: Frame) -> dict[str, Any]:
     }
 
 
+def _padding(image: MedicalImage, frame: Frame) -> tuple[float, float] | None:
+    """The values that are padding, as far as samples may be from them."""
+    if image.padding is None:
+        return None
+    low, high = image.padding
+    return low - frame.slope / 2, high + frame.slope / 2
+
+
 def _is_hounsfield(image: MedicalImage) -> bool:
-    return image.kind == "DICOM" and image.tags.get("Modality") == "CT" and not image.is_colour
+    return image.kind == "DICOM" and image.tags.get("RescaleType") == "HU" and not image.is_colour
 
 
 def _presets(image: MedicalImage, frame: Frame) -> list[tuple[str, Window]]:
@@ -81,11 +89,20 @@ def _presets(image: MedicalImage, frame: Frame) -> list[tuple[str, Window]]:
     if _is_hounsfield(image):
         return named + [(name, Window(centre, width)) for name, (centre, width) in CT_PRESETS.items()]
     low, high = full.centre - full.width / 2, full.centre + full.width / 2
-    tails = np.percentile(frame.samples[::4, ::4], TAILS) * frame.slope + frame.intercept
+    tails = np.percentile(_inside(image, frame), TAILS)
     named += [("full", full), ("contrast", _window(float(tails[0]), float(tails[1])))]
     third = (high - low) / 3
     named += [("dark", _window(low, high - third)), ("bright", _window(low + third, high))]
     return named + [("file", window) for window in image.windows[1:2]]
+
+
+def _inside(image: MedicalImage, frame: Frame) -> np.ndarray:
+    """Some of the values (N,), padding left out unless there is nothing else."""
+    values = frame.samples[::4, ::4].reshape(-1) * frame.slope + frame.intercept
+    if (padding := _padding(image, frame)) is None:
+        return values
+    inside = values[(values < padding[0]) | (values > padding[1])]
+    return inside if inside.size else values
 
 
 def _window(low: float, high: float) -> Window:

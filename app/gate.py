@@ -32,6 +32,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 TOO_LARGE = "What was sent is too large. Export one picture or fewer frames of it."
 TOO_SLOW = "The file came too slowly. Try again where the network is better."
 SILENT_SECONDS, WHOLE_SECONDS = 20.0, 300.0  # how long a body may pause, and take
+FRESH = ("/viewer/", "/classroom/")  # scripts of ours, whose names stay when a new version changes them
 READING = {"GET", "HEAD", "OPTIONS"}
 INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
@@ -77,7 +78,7 @@ class Gate:
         is_own_page = path.startswith(self.own)
         policy, head = (self._strict, b"") if is_own_page else (self._policy, self.head)
         body = _Body(receive, self.max_body, self.waiting)
-        answer = _Answer(send, body, policy, head, headers.get("accept-language", ""))
+        answer = _Answer(send, body, policy, head, headers.get("accept-language", ""), path.startswith(FRESH))
         is_probe = path in surface.PROBES  # asked by the address, and telling nothing but that it runs
         if self.hosts and not is_probe and _name_of(headers.get("host", "")) not in self.hosts:
             await answer.refuse(
@@ -193,10 +194,16 @@ class _Body:
 
 
 class _Answer:
-    """``send`` that adds the headers, and holds back pages until the hashes of their scripts are known."""
+    """``send`` that adds the headers, and holds back pages until the hashes of their scripts are known.
 
-    def __init__(self, send: Send, body: _Body, policy: Callable[[bytes], str], head: bytes, language: str) -> None:
+    fresh: whether browsers must ask before they use a copy that they kept; else they mix the scripts of two versions.
+    """
+
+    def __init__(
+        self, send: Send, body: _Body, policy: Callable[[bytes], str], head: bytes, language: str, fresh: bool
+    ) -> None:
         self._send, self._body, self._policy, self._head, self._language = send, body, policy, head, language
+        self._fresh = fresh
         self._page: Message | None = None
         self._html: list[bytes] = []
         self._started = False
@@ -210,6 +217,8 @@ class _Answer:
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
             headers["Cross-Origin-Resource-Policy"] = "same-origin"
             headers["Permissions-Policy"] = "camera=(self), microphone=(), geolocation=()"
+            if self._fresh:
+                headers.setdefault("Cache-Control", "no-cache")
             if headers.get("content-type", "").startswith("text/html"):
                 self._page = message
                 return

@@ -23,7 +23,7 @@ from app.texts import Texts, texts_for
 from app.tutor import Tutor
 from medmamba.deck import MODALITY, Case, Deck, classes_of, read_deck, write_deck
 from medmamba.errors import MedMambaError, RequestError
-from medmamba.lessons import FAMILIAR, KNOWN, OTHER
+from medmamba.lessons import FAMILIAR, KNOWN, OTHER, is_answered
 
 THUMBNAIL = 160  # pixels of the longer side
 T = TypeVar("T")
@@ -92,9 +92,9 @@ def learn_routes(tutor: Tutor, service: Service, upload_bytes: int) -> APIRouter
 
     @router.post("/decks")
     async def write(request: Request) -> Response:
-        """A deck as ZIP, from held pictures and what is said of them."""
+        """A deck as ZIP, from held pictures and what is said of them; no larger than is taken back."""
         data = await _object(request)
-        return await answered(request, lambda texts: write_deck(_deck(service, data)), _zip)
+        return await answered(request, lambda texts: write_deck(_deck(service, data), upload_bytes), _zip)
 
     @router.get("/thumbnails/{token}")
     async def thumbnail(request: Request, token: str) -> Response:
@@ -157,7 +157,7 @@ def _start(tutor: Tutor, service: Service, name: str | None, body: bytes, texts:
         "question": texts.either(opinion.question_of(deck.task, card) or "learn.question.own"),
         "count": len(deck.cases),
         "classes": [{"name": n, "label": _label(n, label, texts)} for n, label in deck.classes],
-        "hasNetwork": card is not None and opinion.is_answered(deck.task, list(dict(deck.classes)), card),
+        "hasNetwork": card is not None and is_answered(deck.task, dict(deck.classes), card),
     }
 
 

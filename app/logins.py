@@ -4,6 +4,7 @@ The hashes are Argon2's own strings. The file is read once, at start.
 """
 
 import argparse
+import contextlib
 import getpass
 import os
 import re
@@ -13,6 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from app.settings import SettingsError
+from medmamba.replacing import replacing
 
 NAME = re.compile(r"[\w.@-]{1,64}")
 SHORTEST = 10  # characters of a password
@@ -27,15 +29,13 @@ class Logins:
 
     def __init__(self, file: Path) -> None:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError):
+            self._hashes = _hashes(file)
+        except (OSError, UnicodeDecodeError):
             raise SettingsError(
                 "The file of logins cannot be read. Make one with: python -m app user NAME FILE"
             ) from None
-        pairs = [line.partition(":")[::2] for line in lines if line.strip()]
-        if not pairs or not all(NAME.fullmatch(name) and hash_.startswith("$argon2") for name, hash_ in pairs):
-            raise SettingsError("The file of logins has a line that is not NAME:HASH, or none at all.")
-        self._hashes = dict(pairs)
+        if not self._hashes:
+            raise SettingsError("The file of logins has no line. Add one with: python -m app user NAME FILE")
         self._hasher = PasswordHasher()
         self._nobody = self._hasher.hash(os.urandom(16))
 
@@ -54,17 +54,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask for a password and write it, hashed; an earlier one under that name is replaced."""
+    """Ask for a password and write it, hashed; an earlier one under that name is replaced.
+
+    Raises:
+        SettingsError: name, password or file is not usable; the file is as it was.
+    """
     if not NAME.fullmatch(arguments.name):
         raise SettingsError("A name has 1 to 64 letters, digits or . @ - _")
-    password = os.environ.get("MEDMAMBA_PASSWORD") or getpass.getpass()
+    password = os.environ.get("MEDMAMBA_PASSWORD") or _asked()
     if len(password) < SHORTEST:
         raise SettingsError(f"A password has at least {SHORTEST} characters.")
-    file: Path = arguments.file
-    kept = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    kept = [line for line in kept if line.partition(":")[0] != arguments.name]
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as out:
-        out.writelines(f"{line}\n" for line in [*kept, f"{arguments.name}:{PasswordHasher().hash(password)}"])
+    file: Path = arguments.file.resolve()  # what a link leads to is replaced, not the link
+    try:
+        hashes = _hashes(file) if file.exists() else {}
+        _write(file, hashes | {arguments.name: PasswordHasher().hash(password)})
+    except UnicodeDecodeError:
+        raise SettingsError("The file is no file of logins: it is not text.") from None
+    except OSError as error:
+        raise SettingsError(
+            f"The file of logins cannot be written: {error.strerror}. Is its folder there, and may you write to it?"
+        ) from None
     print(f"{arguments.name} can log in after the server's next start.")
     return 0
+
+
+def _asked() -> str:
+    try:
+        password = getpass.getpass()
+        if getpass.getpass("Once more: ") != password:
+            raise SettingsError("The two passwords differ. Nothing was written.")
+    except EOFError:
+        raise SettingsError("There is no terminal to ask for a password at. Give it in MEDMAMBA_PASSWORD.") from None
+    return password
+
+
+def _hashes(file: Path) -> dict[str, str]:
+    """The hash of each name in a file of logins."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    pairs = [line.partition(":")[::2] for line in lines if line.strip()]
+    if not all(NAME.fullmatch(name) and hash_.startswith("$argon2") for name, hash_ in pairs):
+        raise SettingsError("The file of logins has a line that is not NAME:HASH.")
+    return dict(pairs)
+
+
+def _write(file: Path, hashes: dict[str, str]) -> None:
+    """Replace a file of logins; nobody but its owner may read it, or a group that could before."""
+    before = file.stat() if file.exists() else None
+    with replacing(file) as partial:
+        partial.touch(0o600)
+        if before:
+            with contextlib.suppress(PermissionError, AttributeError):  # root's right alone; Windows has no chown
+                os.chown(partial, before.st_uid, before.st_gid)
+        partial.chmod(0o600 | (before.st_mode & 0o040 if before else 0))
+        partial.write_text("".join(f"{name}:{hash_}\n" for name, hash_ in hashes.items()), encoding="utf-8")

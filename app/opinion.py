@@ -11,9 +11,9 @@ from app import present
 from app.service import Analysis, Question, Service
 from app.texts import languages, texts_for
 from medmamba.checkpoints import Card
-from medmamba.deck import MODALITY, is_known
+from medmamba.deck import MODALITY
 from medmamba.errors import CheckpointError, RequestError
-from medmamba.lessons import FAMILIAR, KNOWN, OTHER
+from medmamba.lessons import FAMILIAR, KNOWN, OTHER, is_answered
 from medmamba.saliency import EvidenceMap
 
 QUESTIONS = {MODALITY: "learn.question.modality", FAMILIAR: "learn.question.familiar"}  # in the page's own words
@@ -55,13 +55,6 @@ def question_of(task: str, card: Card | None) -> str:
     """The words of a task's question on a card, or the key of the page's own; empty where there is neither."""
     known = [known.question for known in card.layout.tasks if known.name == task] if card else []
     return QUESTIONS.get(task) or (known[0] if known else "")
-
-
-def is_answered(task: str, classes: Sequence[str], card: Card) -> bool:
-    """Whether a checkpoint may have an opinion on a deck's question."""
-    if task == FAMILIAR:
-        return bool(card.novelty) and set(classes) == {KNOWN, OTHER}
-    return is_known(task, classes, card)
 
 
 def ask(service: Service, picture: bytes, task: str, classes: Sequence[str]) -> Opinion:

@@ -3,12 +3,15 @@
 import argparse
 import getpass
 import os
+import re
 from collections.abc import Callable
 
 import httpx
 
 from app.probe_checks import CHECKS, Fault, Site
 from medmamba.errors import MedMambaError
+
+HEADER = re.compile(r"[\w.-]+:[ -~]*", re.ASCII)
 
 
 class ProbeError(MedMambaError):
@@ -27,7 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what holds; 1 when something does not."""
+    """Print what holds; 1 when something does not.
+
+    Raises:
+        ProbeError: address or header is none, nobody answers there, or the login fails.
+    """
+    if not _is_address(arguments.url):
+        raise ProbeError("The address has to begin with http:// or https:// and a host, as http://localhost:7860/.")
+    if not all(HEADER.fullmatch(header) for header in arguments.header):
+        raise ProbeError("A header is given as NAME:VALUE, in plain letters, digits and signs.")
     entry = dict(header.split(":", 1) for header in arguments.header)
     site = Site(arguments.url, {name: value.strip() for name, value in entry.items()})
     try:
@@ -41,6 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
     held = sum(results)
     print(f"{held} of {len(results)}")
     return 0 if held == len(results) else 1
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.host)
 
 
 def _checked(site: Site, check: Callable[[Site], None]) -> bool:
@@ -60,7 +79,10 @@ def _checked(site: Site, check: Callable[[Site], None]) -> bool:
 
 
 def _log_in(site: Site, name: str) -> None:
-    password = os.environ.get("MEDMAMBA_PROBE_PASSWORD") or getpass.getpass()
+    try:
+        password = os.environ.get("MEDMAMBA_PROBE_PASSWORD") or getpass.getpass()
+    except EOFError:
+        raise ProbeError("There is no terminal to ask for a password at. Give it in MEDMAMBA_PROBE_PASSWORD.") from None
     answer = site.client.post("login", data={"username": name, "password": password})
     if answer.status_code != 200:
         raise ProbeError(f"The login is answered {answer.status_code}.")

@@ -70,6 +70,7 @@ class Site:
 
     def __init__(self, url: str, entry: dict[str, str]) -> None:
         self.url = url.rstrip("/") + "/"
+        self.entry = {"cookie", *(name.lower() for name in entry)}
         self.client = httpx.Client(base_url=self.url, timeout=30, headers=entry)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
@@ -89,7 +90,8 @@ class Site:
         parts = urlsplit(self.url)
         plain = socket.create_connection((parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)))
         with contextlib.closing(_secured(plain, parts.hostname or "") if parts.scheme == "https" else plain) as line:
-            entry = "".join(f"{name}: {value}\r\n" for name, value in self.client.headers.items() if name == "cookie")
+            usual = self.client.build_request("GET", "").headers.items()
+            entry = "".join(f"{name}: {value}\r\n" for name, value in usual if name in self.entry)
             line.settimeout(0.001)
             answer, rest = b"", iter([f"{head}\r\nHost: {parts.netloc}\r\n{entry}\r\n".encode()])
             for part in (piece for source in (rest, body) for piece in source):
@@ -219,11 +221,12 @@ def endless_body(site: Site) -> None:
 def many_files(site: Site) -> None:
     """body cap: it holds for the whole request, not for each file of it"""
     files = [("files", (f"{number}.png", bytes(2**20))) for number in range(MOST >> 20)]
-    try:
-        status = site.client.post("gradio_api/upload", files=files).status_code
-    except httpx.TransportError:
-        status = 413  # the connection was closed while the rest was being sent
-    _hold(status == 413, f"{len(files)} files of 1 MB: {status}")
+    request = site.client.build_request("POST", "gradio_api/upload", files=files)
+    kind, length = (request.headers[name] for name in ("content-type", "content-length"))
+    head = f"POST {request.url.raw_path.decode()} HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {length}"
+    content = request.read()
+    status = site.raw(head, (content[start : start + 2**18] for start in range(0, len(content), 2**18)))
+    _hold(status == 413, f"{len(files)} files of 1 MB are answered {status}" if status else "there is no answer")
 
 
 def names(site: Site) -> None:

@@ -20,7 +20,7 @@ from app.service import Analysis
 from app.sheets import ALERT, MARGIN, QUIET, Sheets, height_of, pdf
 from app.texts import Texts
 from medmamba.errors import RequestError
-from medmamba.images import MedicalImage
+from medmamba.images import MedicalImage, Window
 from medmamba.saliency import EvidenceMap
 
 COLORMAPS = {"cividis": "cividis", "viridis": "viridis", "inferno": "inferno", "grey": "gray"}
@@ -33,12 +33,12 @@ BAR = "#0a6f66"
 
 @dataclass(frozen=True)
 class Look:
-    """How the visitor looks at the picture. window: (centre, width), or None for the picture's own."""
+    """How the visitor looks at the picture. window: (centre, width, function), or None for the picture's own."""
 
     opacity: float = 0.6
     colormap: str = "cividis"
     signed: bool = False
-    window: tuple[float, float] | None = None
+    window: tuple[float, float, str] | None = None
 
     def __post_init__(self) -> None:
         if self.colormap not in COLORMAPS:
@@ -65,14 +65,21 @@ def render(analysis: Analysis, map_: EvidenceMap | None, look: Look, texts: Text
     """
     if kind not in FORMATS:
         raise RequestError(f"There is no report as {kind!r}; there are: {', '.join(FORMATS)}.")
-    colour = analysis.image.is_colour
-    display = _fitting(analysis.image.display(None if colour else look.window))
+    display = _fitting(analysis.image.display(_window(analysis.image, look)))
     page = _Page(texts)
     page.head(secrets.token_hex(4))
     page.pictures(display, None if map_ is None else overlay(display, map_, look))
     page.answer(analysis)
     page.settings(analysis, map_, look)
     return FORMATS[kind](page.sheets)
+
+
+def _window(image: MedicalImage, look: Look) -> Window | None:
+    """The window on the screen: one of the file's, whose table the page does not send back, or one by its formula."""
+    if look.window is None or image.is_colour:
+        return None
+    named = (window for window in image.windows if (window.centre, window.width, window.function) == look.window)
+    return next(named, None) or Window(*look.window)
 
 
 def _png(sheets: list[Figure]) -> bytes:
@@ -140,7 +147,8 @@ class _Page(Sheets):
         texts, card = self.texts, analysis.card
         lines = [texts("report.frame", frame=analysis.image.frame + 1, frames=analysis.image.frames)]
         if look.window and not analysis.image.is_colour:
-            lines.append(texts("viewer.wl", centre=f"{look.window[0]:g}", width=f"{look.window[1]:g}"))
+            centre, width = (_figure(value, texts) for value in look.window[:2])
+            lines.append(texts("viewer.wl", centre=centre, width=width))
         if map_ is not None:
             label = texts.term(next(c.label for c in analysis.task.classes if c.name == map_.class_name))
             method = texts(f"method.{map_.method}")
@@ -155,6 +163,12 @@ class _Page(Sheets):
         self.write(f"{texts('answer.card.caveat')}: {texts.term(analysis.task.caveat)}", colour=QUIET)
         self.write(f"{card.title}, {texts('models.version', version=card.version, date=card.date)}", colour=QUIET)
         self.write(f"SHA-256 {card.sha256}", 8, colour=QUIET)
+
+
+def _figure(value: float, texts: Texts) -> str:
+    """A window's number as on the screen (viewer/viewer.js)."""
+    written = f"{value:.0f}" if abs(value) >= 10 else f"{value:.3g}"
+    return written.replace(".", texts("number.decimal"))
 
 
 def _sides(image: MedicalImage, texts: Texts) -> str:

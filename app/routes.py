@@ -48,10 +48,10 @@ def add_routes(
 
     @server.post("/archives")
     async def unpack(request: Request, language: Language = "en") -> Response:
-        """The bytes of a ZIP; answers with the name and the token of every file in it."""
+        """The bytes of a ZIP; answers with the path and the token of every file in it."""
         data = await request.body()
         try:
-            held = await run_in_threadpool(lambda: [[path.name, service.hold(f)] for path, f in archive.entries(data)])
+            held = await run_in_threadpool(lambda: [[str(path), service.hold(f)] for path, f in archive.entries(data)])
         except MedMambaError as error:
             return _sentence(str(error), 422, language)
         return JSONResponse(held, headers=PRIVATE)

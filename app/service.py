@@ -190,9 +190,9 @@ class Service:
             known = held.answers.get(key)
             if known is None:
                 started = time.perf_counter()
-                known = held.answers[key] = self.engine.answer(name, image.display(), _first_task(card, question))
+                known = self.engine.answer(name, image.display(), _first_task(card, question))
                 seconds = time.perf_counter() - started
-                held.weigh()
+                held.keep(key, known)
         answer = self.engine.reanswer(name, known, question.task) if question.task else known
         return Analysis(question, image, name, card, answer, seconds)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import logging
 import shutil
 import signal
@@ -9,15 +10,18 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import prometheus_client
 import uvicorn
 
 from app import logs
-from app.main import Application, build_server, build_service
-from app.service import Service
-from app.settings import LOOPBACK, Settings
+from app.settings import LOOPBACK, PREFIX, Settings, SettingsError
 from medmamba.errors import MedMambaError
+
+if TYPE_CHECKING:
+    from app.main import Application
+    from app.service import Service
 
 logger = logging.getLogger("medmamba.server")
 
@@ -25,7 +29,7 @@ logger = logging.getLogger("medmamba.server")
 class Server(uvicorn.Server):
     """Ends in order: no new connections, no new visitors by ``/readyz``, and whatever was asked is answered."""
 
-    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+    def __init__(self, config: uvicorn.Config, application: "Application") -> None:
         super().__init__(config)
         self.application = application
 
@@ -44,9 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the server until it is interrupted; returns the exit code."""
+    """Runs the server until it is interrupted; returns the exit code.
+
+    Raises:
+        MedMambaError: a setting is not usable, or a port is taken; nothing is served.
+    """
     given = {"engine": arguments.engine} if arguments.engine else {}
     settings = Settings.load(arguments.settings, **given)
+    sockets = listen(settings.host, settings.port)
+    # Only now, since it takes its time: what is wrong with the settings or the port has been said by then.
+    from app.main import build_server, build_service
+
     logs.set_up(settings.log)
     service = build_service(settings)
     application = build_server(settings, service)
@@ -68,26 +80,84 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         application,
     )
-    if settings.metrics_port:
-        prometheus_client.start_http_server(settings.metrics_port, settings.metrics_host, application.registry)
     for number in (
         signal.SIGINT,
         signal.SIGTERM,
     ):  # uvicorn raises them anew once it has ended: then we sweep, and exit
         signal.signal(number, lambda *_: sys.exit(0))
-    announcer = threading.Thread(target=_announce, args=(server, settings, service))
-    announcer.start()
+    address = f"http://{_name(settings.host)}:{sockets[0].getsockname()[1]}{settings.root_path}/"
+    announcer = threading.Thread(target=_announce, args=(server, address, service))
     try:
-        server.run()
+        if settings.metrics_port:
+            _show_metrics(settings, application)
+        announcer.start()
+        server.run(sockets)
     finally:
         server.should_exit = True
-        announcer.join()
+        if announcer.ident is not None:
+            announcer.join()
         shutil.rmtree(application.folder, ignore_errors=True)
         service.engine.close()
     return 0
 
 
-def _announce(server: uvicorn.Server, settings: Settings, service: Service) -> None:
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets for all addresses that a host's name has, where connections wait from now on until they are accepted.
+
+    A name may have an address of a family that the machine does not use, as "localhost" has without IPv6: such ones
+    are left out as long as another is left.
+
+    Raises:
+        SettingsError: the port is taken, or there is no listening there.
+    """
+    sockets: list[socket.socket] = []
+    faults: list[OSError] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(
+            socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        ):
+            try:
+                sockets.append(socket.create_server(address, family=family))
+            except OSError as error:
+                faults.append(error)
+    except OSError as error:
+        faults.append(error)
+    taken = [fault for fault in faults if fault.errno == errno.EADDRINUSE]
+    if taken or not sockets:
+        for opened in sockets:
+            opened.close()
+        raise _unheard("host", "port", port, (taken or faults)[0])
+    return sockets
+
+
+def _show_metrics(settings: Settings, application: "Application") -> None:
+    try:
+        prometheus_client.start_http_server(settings.metrics_port, settings.metrics_host, application.registry)
+    except OSError as error:
+        raise _unheard("metrics_host", "metrics_port", settings.metrics_port, error) from None
+
+
+def _unheard(host: str, port: str, number: int, error: OSError) -> SettingsError:
+    """What to say where the server cannot listen; host, port: the names of the settings."""
+    if error.errno == errno.EADDRINUSE:
+        return SettingsError(
+            f"Port {number} is taken, perhaps by a server that runs already: "
+            f"choose another with {PREFIX}{port.upper()} ({port} in the settings file)."
+        )
+    return SettingsError(
+        f"{PREFIX}{host.upper()}, {PREFIX}{port.upper()} ({host}, {port} in the settings file): "
+        f"the server cannot listen there: {error.strerror}."
+    )
+
+
+def _name(host: str) -> str:
+    """A host as it stands in an address to open."""
+    if host in ("127.0.0.1", "0.0.0.0"):
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
+
+
+def _announce(server: uvicorn.Server, address: str, service: "Service") -> None:
     """Warms the service up, and tells the address as soon as both it and the server are ready."""
     try:
         service.warm()
@@ -97,6 +167,5 @@ def _announce(server: uvicorn.Server, settings: Settings, service: Service) -> N
         if server.should_exit:
             return
         threading.Event().wait(0.05)
-    host = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host
-    sys.stdout.write(f"MedMamba is ready: http://{host}:{settings.port}{settings.root_path}/\n")
+    sys.stdout.write(f"MedMamba is ready: {address}\n")
     sys.stdout.flush()

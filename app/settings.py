@@ -5,6 +5,7 @@ A variable is named ``MEDMAMBA_`` and the setting's name in capitals; the file, 
 is given.
 """
 
+import difflib
 import os
 from ipaddress import ip_network
 from pathlib import Path
@@ -26,6 +27,7 @@ from medmamba.images.limits import MAX_BYTES
 MEGABYTE = 2**20
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PREFIX, FILE = "MEDMAMBA_", "MEDMAMBA_SETTINGS"
+NO_SETTINGS = {FILE, "MEDMAMBA_CHECKPOINTS"}  # variables that are none, though their names are near a setting's
 SPACE = {  # on a Hugging Face Space only its proxy reaches the server, and the page stands in a frame
     "host": "0.0.0.0",
     "proxies": "*",
@@ -126,12 +128,26 @@ class Settings(BaseSettings):
             os.environ[FILE] = str(file)
         if os.environ.get(FILE) and not Path(os.environ[FILE]).is_file():
             raise SettingsError("There is no such settings file. Give the path of a TOML file.")
+        cls._refuse_misspelt()
         try:
             return cls(**given)
         except ValidationError as error:
             raise SettingsError("\n".join(_sentence(entry) for entry in error.errors())) from None
         except ValueError as error:  # TOML's own
             raise SettingsError(f"The settings file is not TOML: {error}.") from None
+
+    @classmethod
+    def _refuse_misspelt(cls) -> None:
+        """A variable that is nearly a setting's would be ignored, and a server meant to ask for logins stand open.
+
+        Others of our prefix are let be: Kubernetes gives every container some of a service that is called medmamba.
+        """
+        names = {PREFIX + name.upper() for name in cls.model_fields}
+        given = {name for name in os.environ if name.startswith(PREFIX)}
+        for name in sorted(given - names - NO_SETTINGS):
+            stem, stems = name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in names]
+            if nearest := difflib.get_close_matches(stem, stems, 1, 0.76):
+                raise SettingsError(f"{name} is no setting. Did you mean {PREFIX}{nearest[0]}?")
 
     @property
     def upload_bytes(self) -> int:

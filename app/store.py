@@ -17,6 +17,7 @@ from medmamba.images import MedicalImage
 
 GONE = "This picture is no longer held in memory. Open the file again."
 FRAMES_KEPT = 4  # decoded frames of one file
+ANSWERS_KEPT = 16  # to one file: each takes a megabyte, and files of thousands of frames are small
 
 
 class GoneError(RequestError):
@@ -25,15 +26,22 @@ class GoneError(RequestError):
 
 @dataclass
 class Held:
-    """One visitor's file: its bytes, its last decoded frames, and the answers already given for them."""
+    """One visitor's file: its bytes, its last decoded frames, and the last answers given to it."""
 
     data: bytes
     size: int  # bytes of memory, near enough
     frames: "OrderedDict[int, MedicalImage]" = field(default_factory=OrderedDict)
-    answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
+    answers: "OrderedDict[tuple[str, int], Answer]" = field(default_factory=OrderedDict)
     touched: float = 0.0
     spared_until: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, key: tuple[str, int], answer: Answer) -> None:
+        """Keeps an answer, and lets the oldest go; under the lock."""
+        self.answers[key] = answer
+        while len(self.answers) > ANSWERS_KEPT:
+            self.answers.popitem(last=False)
+        self.weigh()
 
     def weigh(self) -> None:
         """Brings the size up to date, after a frame or an answer has come; under the lock."""

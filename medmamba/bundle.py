@@ -12,22 +12,23 @@ from medmamba.listing import is_wanted
 Files = Mapping[str, Callable[[], bytes]]
 
 
-def files_of(source: str | Path | bytes) -> Files:
-    """What reads each file, by its path inside a folder, a ZIP on disk or the bytes of a ZIP.
+def files_of(source: str | Path | bytes) -> tuple[Files, str]:
+    """What reads each file, by its path inside a folder, a ZIP on disk or the bytes of a ZIP; and the bundle's name.
 
-    A single folder that holds everything else is left out of the paths, as packing a folder makes one.
+    A single folder that holds everything else is left out of the paths, as packing a folder makes one; its name is
+    the bundle's. Otherwise that is the folder's, or the ZIP's without its ending; the bytes of a ZIP have none.
 
     Raises:
         DeckError: there is no such folder or ZIP, or it holds too much, links, or paths that lead out of it.
     """
     if isinstance(source, bytes):
-        return _without_wrapper(_of_zip(source))
+        return _without_wrapper(_of_zip(source), "")
     path = Path(source)
     if path.is_dir():
-        return _without_wrapper(_of_folder(path))
+        return _without_wrapper(_of_folder(path), path.absolute().name)
     if not path.is_file():
         raise DeckError("There is no such deck: give a folder or a ZIP.")
-    return _without_wrapper(_of_zip(_read(path, MAX_INFLATED)))
+    return _without_wrapper(_of_zip(_read(path, MAX_INFLATED)), path.stem)
 
 
 def _of_zip(data: bytes) -> Files:
@@ -68,9 +69,10 @@ def _read(path: Path, limit: int) -> bytes:
     return content
 
 
-def _without_wrapper(files: Files) -> Files:
+def _without_wrapper(files: Files, name: str) -> tuple[Files, str]:
     first = {PurePosixPath(path).parts[0] for path in files}
     if len(first) != 1 or any(len(PurePosixPath(path).parts) < 2 for path in files):
-        return files
+        return files, name
     within = {str(PurePosixPath(*PurePosixPath(path).parts[1:])): read for path, read in files.items()}
-    return within if "deck.json" in within or all("/" in path for path in within) else files
+    is_wrapped = "deck.json" in within or all("/" in path for path in within)
+    return (within, first.pop()) if is_wrapped else (files, name)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from medmamba.card_figures import Training, check_figures
 from medmamba.errors import CheckpointError
+from medmamba.listing import folders_in
 from medmamba.network import Network, NetworkConfig
 from medmamba.preprocess import Transform
 from medmamba.replacing import replacing
@@ -142,7 +143,7 @@ def default_root() -> Path:
 def list_checkpoints(root: Path | None = None) -> dict[str, Card | CheckpointError]:
     """The folders under ``root``, by name: their card, or the error that keeps them from being used."""
     found: dict[str, Card | CheckpointError] = {}
-    for folder in sorted(p for p in (root or default_root()).glob("*") if p.is_dir()):
+    for folder in folders_in(root or default_root()):
         try:
             found[folder.name] = read_card(folder)
         except CheckpointError as error:
@@ -157,10 +158,15 @@ def find(name_or_path: str | Path, root: Path | None = None) -> Path:
         CheckpointError: there is none; the message lists those there are.
     """
     for folder in (Path(name_or_path), (root or default_root()) / name_or_path):
-        if (folder / CARD).is_file():
+        if has_card(folder):
             return folder
     known = ", ".join(list_checkpoints(root)) or "none"
     raise CheckpointError(f"There is no checkpoint {Path(name_or_path).name!r}. Known checkpoints: {known}.")
+
+
+def has_card(folder: Path) -> bool:
+    """Whether a folder is one of ours; one that may not be looked into, as a disk's lost+found, is not."""
+    return os.path.isfile(folder / CARD)
 
 
 def read_card(folder: Path) -> Card:

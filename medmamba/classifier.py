@@ -4,6 +4,7 @@ The pass gives the modality, the classes' calibrated probabilities, the novelty 
 are made from. Another task can be asked of the same answer without a second pass.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from medmamba.inference import InferenceForm
 
 ROUTER = "router"  # its key among a card's temperatures and metrics
 TRUSTED_ERROR = 0.15  # test calibration error up to which a task's probabilities are put into words
+SUREST = math.nextafter(1, 0)  # no softmax is ever 1, though the number nearest to it may be
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class Classifier:
         by_modality: dict[str, float] = {}
         for name, probability in routes:
             modality = layout.task(name).modality
-            by_modality[modality] = by_modality.get(modality, 0.0) + probability
+            by_modality[modality] = min(by_modality.get(modality, 0.0) + probability, SUREST)
         name = asked or (routes[0][0] if routes else layout.tasks[0].name)
         scores = self._scores(logits, name)
         threshold = self.card.novelty.get(name)
@@ -212,15 +214,14 @@ class Classifier:
         layout = self.card.layout
         if not layout.routed:
             return ()
-        probabilities = (logits[layout.router] / self.card.temperatures.get(ROUTER, 1.0)).softmax(0).tolist()
+        probabilities = _softmax(logits[layout.router], self.card.temperatures.get(ROUTER, 1.0))
         return tuple(sorted(zip(layout.routed, probabilities, strict=True), key=lambda item: -item[1]))
 
     def _scores(self, logits: Tensor, name: str) -> tuple[ClassScore, ...]:
         layout = self.card.layout
-        scaled = logits[layout.outputs(name)] / self.card.temperatures.get(name, 1.0)
+        probabilities = _softmax(logits[layout.outputs(name)], self.card.temperatures.get(name, 1.0))
         return tuple(
-            ClassScore(c.name, c.label, p)
-            for c, p in zip(layout.task(name).classes, scaled.softmax(0).tolist(), strict=True)
+            ClassScore(c.name, c.label, p) for c, p in zip(layout.task(name).classes, probabilities, strict=True)
         )
 
     def _prediction_set(self, name: str, scores: tuple[ClassScore, ...]) -> PredictionSet | None:
@@ -230,6 +231,11 @@ class Classifier:
         held = conformal.prediction_sets(np.array([[score.probability for score in scores]]), threshold)[0]
         coverage = self.card.metrics.get(name, {}).get("prediction_sets", {}).get("coverage")
         return PredictionSet(tuple(s.name for s, is_held in zip(scores, held, strict=True) if is_held), coverage)
+
+
+def _softmax(logits: Tensor, temperature: float) -> list[float]:
+    """Calibrated probabilities, in double precision, where far fewer are rounded to 1."""
+    return [min(p, SUREST) for p in (logits.double() / temperature).softmax(0).tolist()]
 
 
 def words_for(card: Card, task: str, scores: Sequence[ClassScore]) -> Band:

@@ -11,11 +11,9 @@ its outputs in the order of the task's classes. Its files are read without runni
 import re
 from abc import ABC, abstractmethod
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -97,6 +95,10 @@ class OfLibrary(Contender):
         load_strictly(self.model, _read(weights))
         self.model.eval().requires_grad_(False)
         self.parameters = sum(p.numel() for p in self.model.parameters())
+        try:
+            self.forward(torch.zeros(1, 3, size, size))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise RequestError(f"{name} takes no pictures of {size} pixels a side; name its own by --size.") from error
 
     @torch.inference_mode()
     def probabilities(self, task: Task, squares: np.ndarray) -> np.ndarray:
@@ -134,6 +136,8 @@ def _build(library: str, name: str, classes: int) -> nn.Module:
         if library == "torchvision":
             from torchvision import models
 
+            if name.lower() not in models.list_models(module=models):  # others fetch a part of their weights
+                raise ValueError(name)
             return models.get_model(name, weights=None, num_classes=classes)
         import timm
 
@@ -145,13 +149,15 @@ def _build(library: str, name: str, classes: int) -> nn.Module:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise CheckpointError("There is no such file of weights; look at its path.")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, weights_only=True, map_location="cpu")
         content = content.get("state_dict", content)
         return {name.removeprefix("module."): tensor for name, tensor in content.items()}
-    except (OSError, EOFError, UnpicklingError, RuntimeError, AttributeError, SafetensorError, ValueError) as error:
+    except Exception as error:  # damaged bytes lead torch's unpickler to IndexError, KeyError and many more
         raise CheckpointError("The weights are not a state dict that can be read without running code.") from error
 
 

@@ -27,6 +27,7 @@ MODALITY = "modality"  # the task of a deck that asks what kind of picture it is
 MAX_CASES = 200
 MAX_JSON = 2**20
 MAX_TOTAL = 256 * 2**20  # bytes of all pictures together
+DIRECTORY = 2**16  # bytes that the end of a written archive may take
 LONGEST = 2048  # pixels of a side of a written picture
 Classes = tuple[tuple[str, str], ...]
 
@@ -56,6 +57,9 @@ class Deck:
         names = [name for name, _ in self.classes]
         if len(set(names)) != len(names) or len(names) < 2:
             raise DeckError("The deck needs at least two classes, each with a name of its own.")
+        labels = [" ".join(label.split()) for _, label in self.classes]
+        if len(set(labels)) != len(labels) or not all(labels):  # neither a student nor a table could tell them apart
+            raise DeckError("Two classes of the deck have the same label, or one has none. Give each one of its own.")
         if not 1 <= len(self.cases) <= MAX_CASES:
             raise DeckError(f"A deck holds 1 to {MAX_CASES} cases. Split it.")
         for number, case in enumerate(self.cases, 1):
@@ -71,19 +75,21 @@ def read_deck(source: str | Path | bytes) -> Deck:
     Raises:
         DeckError: what is wrong and, where it is a case, its number.
     """
-    files = files_of(source)
-    if DECK in files:
-        return _from_json(files)
-    return _from_class_folders(files, Path(source).name if isinstance(source, (str, Path)) else "")
+    files, name = files_of(source)
+    return _from_json(files) if DECK in files else _from_class_folders(files, name)
 
 
-def write_deck(deck: Deck) -> bytes:
+def write_deck(deck: Deck, most: int = MAX_TOTAL) -> bytes:
     """A ZIP that ``read_deck`` reads: neutral names, every picture a fresh 8-bit PNG without metadata.
 
     A picture is drawn as it is displayed, in its default window, at most ``LONGEST`` pixels a side.
 
+    Args:
+        deck: what is written.
+        most: bytes that are taken where the ZIP is to be read again.
+
     Raises:
-        DeckError: a picture cannot be read; the sentence begins with the case's number.
+        DeckError: a picture cannot be read, where the sentence begins with the case's number; or it is too much.
     """
     names = [f"pictures/{number:03}.png" for number in range(1, len(deck.cases) + 1)]
     buffer = io.BytesIO()
@@ -91,6 +97,10 @@ def write_deck(deck: Deck) -> bytes:
         archive.writestr(zipfile.ZipInfo(DECK), _to_json(deck, names))
         for number, (name, case) in enumerate(zip(names, deck.cases, strict=True), 1):
             archive.writestr(zipfile.ZipInfo(name), _png(_display(case, number)))
+            if buffer.tell() > most - DIRECTORY:  # a photograph is several times larger as PNG than it came
+                raise DeckError(
+                    f"As PNG the pictures take more than the {most >> 20} MB that can be opened again. Split the deck."
+                )
     return buffer.getvalue()
 
 
@@ -108,7 +118,7 @@ def classes_of(task: str, card: Card) -> Classes:
     """(name, label) of a task's classes, or of a checkpoint's modalities; empty where it has no such task."""
     if task == MODALITY:
         modalities = dict.fromkeys(card.layout.task(name).modality for name in card.layout.routed)
-        return tuple((modality, modality[:1].upper() + modality[1:]) for modality in modalities)
+        return tuple((modality, _title(modality)) for modality in modalities)
     known = next((known for known in card.layout.tasks if known.name == task), None)
     return tuple((c.name, c.label) for c in known.classes) if known else ()
 
@@ -123,6 +133,11 @@ def schema() -> dict[str, Any]:
     """The JSON schema of ``deck.json``."""
     loaded: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return loaded
+
+
+def _title(words: str) -> str:
+    """With a capital; what is written in capitals, as MRI, stays so."""
+    return words[:1].upper() + words[1:]
 
 
 def _from_json(files: Files) -> Deck:
@@ -159,7 +174,7 @@ def _from_class_folders(files: Files, name: str) -> Deck:
         )
     known = dict(_of_checkpoints(name, missing_ok=True))
     fits = set(folders) <= set(known)
-    classes = tuple(known.items()) if fits else tuple((f, f.replace("_", " ").capitalize()) for f in folders)
+    classes = tuple(known.items()) if fits else tuple((f, _title(f.replace("_", " "))) for f in folders)
     cases = tuple(Case(read(), path.parts[0]) for path, read in pictures)
     return Deck("Untitled deck", "en", name if fits else "own", classes, cases)
 
@@ -220,7 +235,10 @@ def _to_json(deck: Deck, names: list[str]) -> bytes:
     fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
     if fault is not None:
         raise _error(fault)
-    return (json.dumps(entry, indent=1, ensure_ascii=False) + "\n").encode()
+    content = (json.dumps(entry, indent=1, ensure_ascii=False) + "\n").encode()
+    if len(content) > MAX_JSON:
+        raise DeckError(f"deck.json is larger than {MAX_JSON >> 20} MB.")
+    return content
 
 
 def _display(case: Case, number: int) -> np.ndarray:

@@ -18,8 +18,9 @@ from tqdm import tqdm
 from medmamba import images
 from medmamba.arguments import new_file
 from medmamba.classifier import Classifier
-from medmamba.deck import MAX_CASES, MODALITY, Case, Deck, check_pictures, classes_of, is_known, read_deck, write_deck
+from medmamba.deck import MAX_CASES, MODALITY, Case, Deck, check_pictures, classes_of, read_deck, write_deck
 from medmamba.errors import DataError, DeckError, ImageError
+from medmamba.lessons import is_answered
 from medmamba.listing import files_in, folders_in
 
 MIX = {"wrong": 0.3, "hard": 0.3, "easy": 0.4}  # shares of a deck; the scarcest is looked for first
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{len(chosen)} chosen: {_listed([kinds[candidate] for candidate in chosen])}.")
     truths = Counter(case.truth for case in deck.cases)
     print("  " + ", ".join(f"{label} {truths[name]}" for name, label in deck.classes))
-    if not is_known(deck.task, dict(deck.classes), classifier.card):
+    if not is_answered(deck.task, dict(deck.classes), classifier.card):
         print("  The checkpoint has no task with these classes: the network will not answer beside the student.")
     return 0
 

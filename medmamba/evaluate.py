@@ -18,7 +18,19 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from medmamba import calibrate, catalogue, checkpoints, conformal, data_sets, metrics, novelty, registry, strangers
+from medmamba import (
+    calibrate,
+    card_words,
+    catalogue,
+    checkpoints,
+    conformal,
+    data_sets,
+    metrics,
+    novelty,
+    official,
+    registry,
+    strangers,
+)
 from medmamba.arguments import new_file, new_folder
 from medmamba.checkpoints import Card
 from medmamba.classifier import ROUTER, ClassScore, band_of
@@ -47,14 +59,24 @@ def find_splits(layout: OutputLayout, root: Path, split: str, size: int) -> Iter
             found += 1
             yield task, pictures
     for folder in () if found else (root / split, root):
-        names = {path.name for path in folders_in(folder)}
-        fitting = [task for task in layout.tasks if task.classes and set(task.class_names) == names]
-        if fitting and len(pictures := load_folder(folder, fitting[0], size)):
-            yield fitting[0], pictures
+        meant = _task_meant(layout, {path.name for path in folders_in(folder)})
+        if meant and len(pictures := load_folder(folder, meant, size)):
+            yield meant, pictures
             return
     if not found:
         known = ", ".join(task.name for task in layout.tasks)
         raise DataError(f"No pictures for the split {split!r} of any task of this checkpoint were found: {known}.")
+
+
+def _task_meant(layout: OutputLayout, folders: set[str]) -> Task | None:
+    """The task whose classes the folders are; else one that shares some, whose reading says what does not fit."""
+
+    def common(task: Task) -> float:
+        classes = {*task.class_names}
+        return len(folders & classes) / max(len(folders | classes), 1)
+
+    nearest = max(layout.tasks, key=common)
+    return nearest if common(nearest) else None
 
 
 def measure(card: Card, statistics: dict[str, Tensor], seen: Mapping[str, Observed]) -> dict[str, Any]:
@@ -125,7 +147,10 @@ def _measure_router(card: Card, seen: Mapping[str, Observed]) -> dict[str, Any]:
 
 
 def _measure_novelty(card: Card, statistics: dict[str, Tensor], seen: Mapping[str, Observed]) -> dict[str, Any]:
-    """Shares refused: of a task's and a modality's own pictures, and of other modalities' under a forced wrong task."""
+    """Shares refused: of a task's and a modality's own pictures, and of other modalities' under a forced wrong task.
+
+    Each picture is asked every wrong task, so that the interval of all together is that of as many pictures.
+    """
     modality = {name: card.layout.task(name).modality for name in card.novelty}
     refused = {name: refusals(card, statistics, seen[name].vectors) for name in card.novelty if name in seen}
     column = {name: place for place, name in enumerate(card.novelty)}
@@ -139,6 +164,7 @@ def _measure_novelty(card: Card, statistics: dict[str, Tensor], seen: Mapping[st
         )
         for name in card.novelty
     }
+    asked = sum(len(table) for name, table in refused.items() if {*modality.values()} != {modality[name]})
     return {
         "false_refusals": {
             "by_task": {name: metrics.share(hits).to_json() for name, hits in own.items()},
@@ -148,7 +174,7 @@ def _measure_novelty(card: Card, statistics: dict[str, Tensor], seen: Mapping[st
             },
         },
         "wrong_task_flagged": {
-            "all": metrics.share(np.concatenate(list(wrong.values()))).to_json(),
+            "all": metrics.share(np.concatenate(list(wrong.values())), asked).to_json(),
             **{name: metrics.share(hits).to_json() for name, hits in wrong.items()},
         },
     }
@@ -162,19 +188,21 @@ def refusals(card: Card, statistics: dict[str, Tensor], vectors: Tensor) -> np.n
 def measure_strangers(card: Card, model: Network, statistics: dict[str, Tensor]) -> dict[str, Any]:
     """Shares refused, under the task they are sent to, of pictures that are none of the modalities, by kind.
 
+    Intervals are those of as many pictures as there are originals.
+
     Raises:
         DataError: a package whose pictures are used is not installed.
     """
     found: dict[str, Any] = {}
     for group, kinds in {"design": strangers.DESIGN, "held_out": strangers.HELD_OUT}.items():
-        hits = {}
+        hits, count = {}, {kind: strangers.originals(kind) for kind in kinds}
         for kind in kinds:
             squares = np.stack([card.transform.to_square(picture) for picture in strangers.pictures(kind)])
             seen = observe(model, card.transform, Split(squares, np.full(len(squares), -1)))
             routes = seen.logits[:, card.layout.router].argmax(1) if card.layout.routed else 0
             hits[kind] = refusals(card, statistics, seen.vectors)[np.arange(len(squares)), routes]
-        found[group] = {"all": metrics.share(np.concatenate(list(hits.values()))).to_json()}
-        found[group] |= {kind: metrics.share(h).to_json() for kind, h in hits.items()}
+        found[group] = {"all": metrics.share(np.concatenate(list(hits.values())), sum(count.values())).to_json()}
+        found[group] |= {kind: metrics.share(h, count[kind]).to_json() for kind, h in hits.items()}
     return found
 
 
@@ -200,7 +228,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.into_card and arguments.split != "test":
         raise RequestError("A card's numbers are of test pictures: leave --split out.")
     place = registry.find(arguments.checkpoint)
-    if arguments.into_card and not (place / checkpoints.CARD).is_file():
+    if arguments.into_card and not checkpoints.has_card(place):
         raise RequestError(
             "These weights have no card that the numbers could be put on; `python -m medmamba import` makes one."
         )
@@ -232,9 +260,17 @@ def run(arguments: argparse.Namespace) -> int:
 
         figures.draw(card, seen, arguments.figures)
     if arguments.into_card:
-        checkpoints.write_card(place, replace(card, metrics={**card.metrics, **found}))
-        print(catalogue.write(place.parent))
+        checkpoints.write_card(place, _measured(card, found))
+        print(catalogue.write(place.absolute().parent))
     return 0
+
+
+def _measured(card: Card, found: Mapping[str, Any]) -> Card:
+    """The card with these numbers, and without the sentences that say that there are none."""
+    card = replace(card, metrics={**card.metrics, **found})
+    lacking = any(task.classes and task.name not in card.metrics for task in card.layout.tasks)
+    outdated = () if lacking else (card_words.UNMEASURED, official.NO_METRICS)
+    return replace(card, limits=tuple(limit for limit in card.limits if limit not in outdated))
 
 
 def table(card: Card, found: Mapping[str, Any]) -> str:

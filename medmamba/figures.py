@@ -21,10 +21,14 @@ from medmamba.tasks import Task
 
 MAPPED = 80  # pictures of each task on the map of the features
 PERPLEXITY = 30
+FEWEST_ON_MAP = 3  # pictures that t-SNE can place
 
 
 def draw(card: Card, seen: Mapping[str, Observed], folder: Path) -> list[Path]:
-    """Write ``<task>.png`` for each observed task with classes, and ``features.png``; returns the files."""
+    """Write ``<task>.png`` for each observed task with classes; returns the files.
+
+    ``features.png`` is among them where there are ``FEWEST_ON_MAP`` pictures.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     for task in card.layout.tasks:
@@ -40,7 +44,9 @@ def draw(card: Card, seen: Mapping[str, Observed], folder: Path) -> list[Path]:
         _draw_reliability(reliability, own.labels, probabilities)
         figure.suptitle(f"{task.name}: {len(own)} pictures, {card.title} {card.version}")
         drawn.append(_write(figure, folder / f"{task.name}.png"))
-    return [*drawn, draw_features(seen, folder / "features.png")]
+    if sum(map(len, seen.values())) >= FEWEST_ON_MAP:
+        drawn.append(draw_features(seen, folder / "features.png"))
+    return drawn
 
 
 def draw_features(seen: Mapping[str, Observed], path: Path) -> Path:

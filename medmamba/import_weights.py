@@ -30,11 +30,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert, write the folder, load it again, and say what stands on its card.
 
     Raises:
-        CheckpointError: the files do not fit together, or the folder holds a checkpoint already.
+        CheckpointError: a file is missing, they do not fit together, or the folder holds a checkpoint already.
     """
+    for what, file in (("weights", arguments.weights), ("class indices", arguments.classes)):
+        if not file.is_file():
+            raise CheckpointError(f"There is no such file of {what}; look at its path.")
     if (arguments.out / CARD).exists():
         raise CheckpointError("The folder holds a checkpoint already; name another one.")
-    found = official.convert(arguments.weights, arguments.classes, arguments.out.name)
+    found = official.convert(arguments.weights, arguments.classes, arguments.out.resolve().name)
     task = found.card.layout.tasks[0]
     question = arguments.question or task.question
     card = replace(found.card, layout=OutputLayout((replace(task, modality=arguments.modality, question=question),)))

@@ -4,9 +4,12 @@ No picture is part of this project: ``lessons.json`` names files that scikit-ima
 the teaching text of each in every language. A lesson whose files are missing is left out.
 """
 
+import hashlib
 import json
 import logging
 import os
+import threading
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,30 +17,47 @@ from typing import Any
 
 from medmamba import checkpoints
 from medmamba.checkpoints import Card
-from medmamba.deck import MODALITY, Case, Deck, classes_of, read_deck
+from medmamba.deck import MODALITY, Case, Deck, classes_of, is_known, read_deck
 from medmamba.errors import DeckError
+from medmamba.listing import files_in, folders_in
 
 LESSONS = Path(__file__).with_name("lessons.json")
 FAMILIAR = "familiar"  # the task that asks whether the network should answer at all, with these two classes
 KNOWN, OTHER = "known", "other"
+Stamp = tuple[tuple[Path, int, int], ...]  # (path, changed, bytes) of everything that a deck is made of
+_kept: dict[Path, tuple[Stamp, str, Deck]] = {}  # the decks of the folder with their names, as they were read last
+_reading = threading.Lock()
 logger = logging.getLogger(__name__)
 
 
 def decks(folder: Path | None = None) -> dict[str, Deck]:
     """Every deck by a name that tells nothing: the lessons, then those in ``folder``, by default ``$MEDMAMBA_DECKS``.
 
-    A deck that cannot be read is left out, with a line in the log that gives its place in the folder.
+    A deck's name is made of what it holds: whoever chose it from a list gets it, or nothing, whatever has come or gone
+    meanwhile. A deck that cannot be read is left out, with a line in the log that gives its place in the folder.
     """
     named = os.environ.get("MEDMAMBA_DECKS")
     folder = folder or (Path(named) if named else None)
     found = dict(lessons())
-    paths = sorted(folder.iterdir()) if folder and folder.is_dir() else []
-    for number, path in enumerate((p for p in paths if p.is_dir() or p.suffix.lower() == ".zip"), 1):
-        try:
-            found[f"own-{number}"] = _read(path, path.stat().st_mtime_ns)
-        except DeckError as error:
-            logger.warning("Deck %d, by name, of the folder is left out: %s", number, error)
+    zips = [path for path in files_in(folder) if path.suffix.lower() == ".zip"] if folder else []
+    paths = sorted([*zips, *folders_in(folder)]) if folder else []
+    with _reading:
+        for gone in _kept.keys() - set(paths):
+            del _kept[gone]
+        for number, path in enumerate(paths, 1):
+            try:
+                name, deck = _read(path)
+                found[name] = deck
+            except DeckError as error:
+                logger.warning("Deck %d, by name, of the folder is left out: %s", number, error)
     return found
+
+
+def is_answered(task: str, classes: Iterable[str], card: Card) -> bool:
+    """Whether a checkpoint may have an opinion on the question of a deck with these classes (by name)."""
+    if task == FAMILIAR:
+        return bool(card.novelty) and set(classes) == {KNOWN, OTHER}
+    return is_known(task, classes, card)
 
 
 @cache
@@ -53,10 +73,30 @@ def lessons() -> dict[str, Deck]:
     return made
 
 
-@cache
-def _read(path: Path, changed: int) -> Deck:
-    """A deck of the folder; read again when it has changed."""
-    return read_deck(path)
+def _read(path: Path) -> tuple[str, Deck]:
+    """A deck of the folder and its name; read again when anything of it has changed."""
+    stamp = _stamp(path)
+    known = _kept.get(path)
+    if known is None or known[0] != stamp:
+        deck = read_deck(path)
+        known = _kept[path] = stamp, _name_of(deck), deck
+    return known[1:]
+
+
+def _stamp(path: Path) -> Stamp:
+    """What tells a deck as it is from what it was; a folder does not change by itself with a file deep in it."""
+    try:
+        facts = [(part, part.lstat()) for part in (path, *sorted(path.rglob("*")))]
+    except OSError:  # it went meanwhile
+        raise DeckError("A file of the deck cannot be opened. Check that it may be read.") from None
+    return tuple((part, fact.st_mtime_ns, fact.st_size) for part, fact in facts)
+
+
+def _name_of(deck: Deck) -> str:
+    whole = hashlib.sha256(repr((deck.title, deck.language, deck.task, deck.classes)).encode())
+    for case in deck.cases:
+        whole.update(repr((case.truth, case.text, case.source, case.licence)).encode() + case.picture)
+    return f"own-{whole.hexdigest()[:16]}"
 
 
 def _lesson(lesson: dict[str, Any], language: str) -> Deck:

@@ -1,28 +1,32 @@
 """What a classifier is judged by: values from scikit-learn and torchmetrics, with bootstrap intervals.
 
-scikit-learn lacks specificity and the calibration error; these come from torchmetrics. Macro averages give every class
-that is there the same weight, so that macro sensitivity and balanced accuracy are the same number.
+scikit-learn lacks specificity, which comes from torchmetrics. Macro averages give every class that is there the same
+weight, so that macro sensitivity and balanced accuracy are the same number.
 
-Accuracy and the shares of single classes have exact intervals, see ``share``. The others are percentiles over resamples
-of the pictures (Efron & Tibshirani 1993). Where several pictures come from one patient all of them are too narrow, but
-the pictures that we have carry no patient numbers, so that whole patients cannot be drawn. A resample in which a class
-is missing says nothing of it. Resamples have larger calibration errors than the pictures themselves, so that these have
-an interval of their own, see ``calibration_estimate``. Neither library computes a thousand resamples at once, which is
-why ``Resamples`` does; the tests hold it to the libraries' functions.
+Accuracy and the shares of single classes have exact intervals, see ``share``, and balanced accuracy one that is put
+together from those, see ``mean_of``. The others are percentiles over resamples of the pictures (Efron & Tibshirani
+1993), which are left out where all resamples are equal: they would be certain of a few pictures that are all right.
+Where several pictures come from one patient all of them are too narrow, but the pictures that we have carry no patient
+numbers, so that whole patients cannot be drawn. A resample in which a class is missing says nothing of it. Resamples
+have larger calibration errors than the pictures themselves, so that these have an interval of their own, see
+``calibration_estimate``. Neither library computes a thousand resamples at once, which is why ``Resamples`` does; the
+tests hold it to the libraries' functions.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy.stats import binned_statistic, binomtest
+from scipy.stats import beta, binned_statistic
 from sklearn import metrics as sklearn_metrics
 from torchmetrics.functional import classification as torchmetrics
 
 RESAMPLES = 1000
 INTERVAL = 0.95
 CALIBRATION_BINS = 15
+EQUAL = 1e-9  # up to which two values differ by rounding alone
 LARGEST_STRETCH = 3.0  # of the gaps between accuracy and confidence, looked at for a calibration error's interval
 BY_CLASS = ("precision", "sensitivity", "specificity", "f1", "auc")
 
@@ -37,10 +41,11 @@ class Estimate:
 
     @classmethod
     def of(cls, value: float, resampled: np.ndarray) -> Self:
-        """The interval from the values of resamples (resamples,), leaving out NaN."""
+        """The interval from the values of resamples (resamples,), leaving out NaN; none where nothing varies."""
         known = resampled[~np.isnan(resampled)]
         tails = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
-        low, high = np.quantile(known, tails) if len(known) else (np.nan, np.nan)
+        varies = len(known) > 0 and np.ptp(known) > EQUAL
+        low, high = np.quantile(known, tails) if varies else (np.nan, np.nan)
         return cls(float(value), float(low), float(high))
 
     def to_json(self) -> dict[str, float | None]:
@@ -59,16 +64,13 @@ def macro_auc(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Expected calibration error of the most probable class, over 15 bins of equal width (Guo et al. 2017)."""
-    return float(
-        torchmetrics.multiclass_calibration_error(
-            torch.from_numpy(probabilities),
-            torch.from_numpy(labels),
-            num_classes=probabilities.shape[1],
-            n_bins=CALIBRATION_BINS,
-            norm="l1",
-        )
-    )
+    """Expected calibration error of the most probable class, over 15 bins of equal width (Guo et al. 2017).
+
+    torchmetrics, which has it too, rounds to single precision and puts what is 1 then into a sixteenth bin.
+    """
+    confidence = probabilities.max(1)
+    excess = (probabilities.argmax(1) == labels) - confidence
+    return float(_calibration_errors(confidence, excess, np.ones((1, 1)))[0])
 
 
 def calibration_error_by_chance(probabilities: np.ndarray, seed: int = 0) -> float:
@@ -88,7 +90,9 @@ def calibration_estimate(labels: np.ndarray, probabilities: np.ndarray, seed: in
     truth, so that percentiles of resamples would hold no classifier to be calibrated. The interval is that of a test
     turned round (Neyman 1937): classifiers are supposed whose gaps between accuracy and confidence are those found, all
     stretched by one factor, and those are kept on whose draws the error found lies within the central 95 %. It begins
-    at 0 where a perfectly calibrated classifier may well show that error, and always holds the error found.
+    at 0 where a perfectly calibrated classifier may well show that error, and always holds the error found. Gaps that
+    are small by luck stay small when stretched: as the error is never below that of all pictures taken together, the
+    interval does not end before that one's does, which is the exact one of accuracy.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     cells = _one_hot(_calibration_bins(confidence), CALIBRATION_BINS)
@@ -100,7 +104,7 @@ def calibration_estimate(labels: np.ndarray, probabilities: np.ndarray, seed: in
 
         def beyond(stretch: float) -> bool:
             drawn = _drawn_calibration_errors(confidence, confidence + stretch * gaps, draws)
-            return bool(np.quantile(drawn, quantile) >= found)
+            return bool(np.quantile(drawn, quantile) >= found - EQUAL)
 
         low, high = 0.0, LARGEST_STRETCH
         if beyond(low):
@@ -111,7 +115,10 @@ def calibration_estimate(labels: np.ndarray, probabilities: np.ndarray, seed: in
         return high
 
     tail = (1 - INTERVAL) / 2
-    return Estimate(found, least_stretch(1 - tail) * found, max(least_stretch(tail), 1.0) * found)
+    of_all = share(right)
+    least = max(abs(end - float(confidence.mean())) for end in (of_all.low, of_all.high))
+    low, high = min(least_stretch(1 - tail), 1.0) * found, max(least_stretch(tail), 1.0) * found
+    return Estimate(found, low, min(max(high, least), 1.0))
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, list[Any]]:
@@ -153,15 +160,34 @@ def by_class(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndar
     return dict(zip(BY_CLASS, columns, strict=True))
 
 
-def share(hits: np.ndarray) -> Estimate:
+def share(hits: np.ndarray, independent: int | None = None) -> Estimate:
     """How often something holds, hits (n,) bool; NaN without pictures.
 
-    The interval is the exact one (Clopper & Pearson 1934): resampling would call 40 of 40 certain.
+    The interval is the exact one (Clopper & Pearson 1934): resampling would call 40 of 40 certain. Where hits come in
+    groups that go together, as several questions about one picture, it is that of the same share among
+    ``independent`` ones, the number of groups (Korn & Graubard 1998, each group counted once, the widest there is).
     """
     if not len(hits):
         return Estimate(np.nan, np.nan, np.nan)
-    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(INTERVAL)
-    return Estimate(float(hits.mean()), interval.low, interval.high)
+    value, count, tail = float(hits.mean()), min(len(hits), independent or len(hits)), (1 - INTERVAL) / 2
+    held = value * count
+    low = float(beta.ppf(tail, held, count - held + 1)) if held > 0 else 0.0
+    high = float(beta.ppf(1 - tail, held + 1, count - held)) if held < count else 1.0
+    return Estimate(value, low, high)
+
+
+def mean_of(shares: Sequence[Estimate]) -> Estimate:
+    """The mean of shares of different pictures, leaving out what is not defined; NaN where nothing is.
+
+    The interval is put together from theirs: each end lies off the mean as the root of the sum of the squares of the
+    shares' own ends (Zou & Donner 2008).
+    """
+    known = np.array([(s.value, s.low, s.high) for s in shares if not np.isnan(s.value)])
+    if not len(known):
+        return Estimate(np.nan, np.nan, np.nan)
+    value, low, high = known.T
+    down, up = (float(np.linalg.norm(end - value)) / len(known) for end in (low, high))
+    return Estimate(float(value.mean()), float(value.mean()) - down, float(value.mean()) + up)
 
 
 def report(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...], seed: int = 0) -> dict[str, Any]:
@@ -183,6 +209,7 @@ def report(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...]
     for name in BY_CLASS:
         mean = np.mean if name == "auc" else np.nanmean  # a macro AUC without one of its classes is another measure
         overall[name] = Estimate.of(mean(values[name]), mean(resampled[name], axis=1))
+    overall["sensitivity"] = mean_of([share(predicted[labels == k] == k) for k in range(len(names))])
     overall["balanced_accuracy"] = overall["sensitivity"]
     overall["ece"] = calibration_estimate(labels, probabilities)
     confusion = sklearn_metrics.confusion_matrix(labels, predicted, labels=np.arange(len(names)))
@@ -213,10 +240,6 @@ class Resamples:
     def __init__(self, labels: np.ndarray, probabilities: np.ndarray, counts: np.ndarray) -> None:
         self.labels, self.probabilities, self.counts = labels, probabilities, counts.astype(np.float64)
         self.predicted, self.classes = probabilities.argmax(1), probabilities.shape[1]
-
-    def accuracy(self) -> np.ndarray:
-        """(resamples,)."""
-        return self.counts @ (self.predicted == self.labels) / self.counts.sum(1)
 
     def calibration_error(self) -> np.ndarray:
         """(resamples,): the sum over bins of |pictures right - confidence|, over pictures."""

@@ -95,13 +95,16 @@ def strictness(statistics: dict[str, Tensor], vectors: Tensor, task: np.ndarray,
 
     Levels and threshold are taken from a random half of the pictures and tried on the other half. On average over the
     halvings no more than ``REFUSED_AT_MOST`` may be refused of any modality that has ``ENOUGH`` pictures; the smallest
-    strictness where none manages that. No test picture is needed, so that the test split stays unseen.
+    strictness where none manages that, the largest where no modality has as many. No test picture is needed, so that
+    the test split stays unseen.
 
     vectors (n, 45 C); task (n,) counts tasks, modality (n,) names each picture's modality.
     """
     own = _distances(statistics, vectors)[torch.arange(len(task)), torch.from_numpy(task)].numpy()  # (n, stages)
     random = np.random.default_rng(0)
     kinds = [kind for kind, count in zip(*np.unique(modality, return_counts=True), strict=True) if count >= ENOUGH]
+    if not kinds:  # and of a handful of pictures a half may be empty
+        return STRICTNESSES[0]
     shares = np.empty((HALVINGS, len(STRICTNESSES), len(kinds)))
     for halving in range(HALVINGS):
         setting = random.random(len(task)) < 0.5
@@ -112,7 +115,7 @@ def strictness(statistics: dict[str, Tensor], vectors: Tensor, task: np.ndarray,
         for place, tried in enumerate(STRICTNESSES):
             refused = of_own > _balanced_quantile(of_own[setting], task[setting], tried)
             shares[halving, place] = [refused[~setting & (modality == kind)].mean() for kind in kinds]
-    held = shares.mean(0).max(1, initial=0) <= REFUSED_AT_MOST
+    held = shares.mean(0).max(1) <= REFUSED_AT_MOST
     return STRICTNESSES[int(held.argmax())] if held.any() else STRICTNESSES[-1]
 
 

@@ -38,10 +38,11 @@ PER_DIRECTION = 4
 SIZE = 224  # pixels, as in the authors' scripts, whose mean and standard deviation of 0.5 are ``Transform``'s own
 UNKNOWN = "Unknown: the file does not say."
 NOT_FOR = ("Diagnosis, triage, screening or any other decision about a patient: it is not a medical device.",)
+NO_METRICS = "No metrics: nothing was measured on test pictures, so nobody here knows how often it is right."
 LIMITS = (
-    "Not calibrated: its probabilities are the bare softmax, and no class is called likely.",
+    "Not calibrated: its probabilities are the bare softmax.",
     "No novelty threshold: it answers any picture, also of things that it has never seen.",
-    "No metrics: nothing was measured on test pictures, so nobody here knows how often it is right.",
+    NO_METRICS,
     "What it expects of pictures is taken from the authors' code: 224 x 224 pixels, mean and deviation 0.5.",
 )
 NUMBERED = "Its classes are named by numbers, in the order of folder names (10 before 2): class 2 need not be output 2."
@@ -150,10 +151,12 @@ def convert(weights: Path, class_indices: Path, name: str, backend: str = "auto"
     """A checkpoint from the authors' two files, with a card that says what nobody knows of it.
 
     Raises:
-        CheckpointError: one of the files is not what it should be, or they do not fit together.
+        CheckpointError: one of the files is not what it should be, they do not fit together, or they have one class.
     """
     model = load_pth(weights, backend)
     config = model.config
+    if config.num_outputs < 2:
+        raise CheckpointError("The weights have a single output: as the only class it would always be certain.")
     classes = read_class_indices(class_indices, config.num_outputs)
     numbered = any(label.isdigit() for label in classes)
     task = Task(
@@ -163,7 +166,7 @@ def convert(weights: Path, class_indices: Path, name: str, backend: str = "auto"
         classes=tuple(ClassName(c, f"Class {c}" if c.isdigit() else c.replace("_", " ")) for c in classes),
         source=UNKNOWN,
         licence=UNKNOWN,
-        caveat="Weights from elsewhere: not calibrated, not measured, and unable to refuse what they do not know.",
+        caveat="Weights from elsewhere: not calibrated, and unable to refuse what they do not know.",
     )
     millions = sum(p.numel() for p in model.parameters()) / 1e6
     card = Card(
@@ -188,7 +191,7 @@ def read_class_indices(path: Path, num_classes: int) -> tuple[str, ...]:
     """Class names in the order of the outputs, from the authors' ``class_indices.json`` (index -> name) or its inverse.
 
     Raises:
-        CheckpointError: the file does not name exactly the outputs 0 to num_classes - 1.
+        CheckpointError: the file does not name exactly the outputs 0 to num_classes - 1, each otherwise.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
@@ -200,4 +203,6 @@ def read_class_indices(path: Path, num_classes: int) -> tuple[str, ...]:
         raise CheckpointError(f"{path.name} is not a JSON object of class indices and names.") from error
     if sorted(by_index) != list(range(num_classes)) or len(entries) != num_classes:
         raise CheckpointError(f"{path.name} names {len(entries)} classes; the weights have {num_classes}, from 0 on.")
+    if len(set(by_index.values())) < num_classes:
+        raise CheckpointError(f"{path.name} gives two outputs the same class.")
     return tuple(by_index[i] for i in range(num_classes))

@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     card = checkpoints.save(arguments.out, card, model, statistics, golden_input(card.transform))
     checkpoints.load(arguments.out)
     print(evaluate.table(card, found))
-    print(catalogue.write(arguments.out.parent))
+    print(catalogue.write(arguments.out.absolute().parent))
     if own_words is None:
         print("The recipe has no `card`: which licence the weights have, and what its data lack, is not on the card.")
     return 0

@@ -5,13 +5,14 @@
 <name>.pth with <name>.class_indices.json               or beside one another; known as <name>.pth
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from medmamba import checkpoints, hub, official
-from medmamba.checkpoints import CARD, Card, Checkpoint
+from medmamba.checkpoints import Card, Checkpoint, has_card
 from medmamba.errors import CheckpointError
 
 CLASS_INDICES = "class_indices.json"
@@ -50,7 +51,7 @@ def read_card(name_or_path: str | Path, root: Path | None = None) -> Card:
         CheckpointError: there is no such checkpoint, or it cannot be used.
     """
     place = find(name_or_path, root)
-    if (place / CARD).is_file():
+    if has_card(place):
         return checkpoints.read_card(place)
     pair = _pair(place)
     card = _converted(pair, pair.state)
@@ -66,7 +67,7 @@ def load(name_or_path: str | Path, root: Path | None = None, backend: str = "aut
         CheckpointError: there is none, or it is damaged.
     """
     place = find(name_or_path, root)
-    if (place / CARD).is_file():
+    if has_card(place):
         return checkpoints.load(place, backend)
     pair = _pair(place)
     return official.convert(pair.weights, pair.indices, pair.name, backend)
@@ -82,18 +83,18 @@ def find(name_or_path: str | Path, root: Path | None = None) -> Path:
         return hub.fetch(str(name_or_path))
     root = root or checkpoints.default_root()
     for place in (Path(name_or_path), root / name_or_path):
-        if (place / CARD).is_file() or _is_official(place):
+        if has_card(place) or _is_official(place):
             return place
     known = ", ".join(list_all(root)) or "none"
     raise CheckpointError(f"There is no checkpoint {Path(name_or_path).name!r}. Known checkpoints: {known}.")
 
 
 def _official_places(root: Path) -> Iterator[Path]:
-    yield from (place for place in sorted(root.glob("*")) if not (place / CARD).is_file() and _is_official(place))
+    yield from (place for place in sorted(root.glob("*")) if not has_card(place) and _is_official(place))
 
 
 def _is_official(place: Path) -> bool:
-    return any(place.glob("*.pth")) if place.is_dir() else place.suffix == ".pth" and place.is_file()
+    return any(place.glob("*.pth")) if os.path.isdir(place) else place.suffix == ".pth" and os.path.isfile(place)
 
 
 def _pair(place: Path) -> Pair:

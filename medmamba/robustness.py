@@ -28,7 +28,8 @@ from medmamba.corruptions import CORRUPTIONS, LEVELS, SIDE, corrupted
 from medmamba.data import Split
 from medmamba.errors import DataError
 from medmamba.evaluate import find_splits
-from medmamba.metrics import RESAMPLES, Estimate
+from medmamba.figures import FEWEST_ON_MAP
+from medmamba.metrics import RESAMPLES, Estimate, mean_of, share
 from medmamba.observe import observe
 from medmamba.preprocess import Transform
 from medmamba.tasks import Task
@@ -37,7 +38,6 @@ from medmamba.variants import build
 PARTS = ("corruptions", "features", "field", "sanity")
 MAPPED = 4  # pictures of each task whose maps and fields are looked at
 HELD = (0.5, 0.9)  # shares of the receptive field
-FEWEST_ON_MAP = 3  # pictures that t-SNE can place
 
 Sample = list[tuple[Task, Split]]
 
@@ -141,14 +141,12 @@ def summary(labels: np.ndarray, clean: np.ndarray, by_level: Mapping[str, np.nda
     count = len(labels)
     weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)
     every = np.concatenate(list(by_level.values()))
-
-    def estimate(hits: np.ndarray) -> dict[str, float | None]:
-        value = balanced(labels, hits, np.ones((1, count))).mean()
-        return Estimate.of(float(value), balanced(labels, hits, weights).mean(1)).to_json()
-
+    of_all = Estimate.of(
+        float(balanced(labels, every, np.ones((1, count))).mean()), balanced(labels, every, weights).mean(1)
+    )
     return {
-        "clean": estimate(clean[None]),
-        "mean_corruption_accuracy": estimate(every),
+        "clean": mean_of([share(clean[labels == label]) for label in np.unique(labels)]).to_json(),
+        "mean_corruption_accuracy": of_all.to_json(),
         "curves": {
             name: balanced(labels, hits, np.ones((1, count)))[0].round(4).tolist() for name, hits in by_level.items()
         },

@@ -24,7 +24,7 @@ from medmamba.augment import Augmenter
 from medmamba.data import Split, has_pictures, load_split
 from medmamba.distributed import Team
 from medmamba.errors import CheckpointError, DataError, RequestError
-from medmamba.mixing import mix
+from medmamba.mixing import mix, restyle
 from medmamba.network import Network
 from medmamba.objective import Objective
 from medmamba.preprocess import Transform
@@ -76,9 +76,10 @@ def _train(config: TrainConfig, team: Team) -> None:
     tasks = read_tasks(config.tasks)
     layout, names = layout_of(tasks), [task.name for task in tasks]
     emphasis = by_task("--emphasis", config.emphasis, names)
-    rates = torch.zeros(len(tasks))
-    for number, rate in by_task("--mix", config.mix, names, most=1).items():
-        rates[number] = rate
+    mixed_share, restyled_share = torch.zeros(2, len(tasks))
+    for flag, text, rates in ("--mix", config.mix, mixed_share), ("--restyle", config.restyle, restyled_share):
+        for number, rate in by_task(flag, text, names, most=1).items():
+            rates[number] = rate
     augment, transform = _changes(config, tasks), Transform(config.size)
 
     model = build(config_of(config.variant, layout.num_outputs), config.drop_path).to(team.device)
@@ -120,7 +121,8 @@ def _train(config: TrainConfig, team: Team) -> None:
             for group in optimiser.param_groups:
                 group["lr"] = _learning_rate(config, run.pictures)
             changed = augment(pictures, numbers, config.size, random)
-            mixed = mix(changed, labels, numbers, rates, random)
+            restyled = restyle(changed, numbers, restyled_share, random)
+            mixed = mix(restyled, labels, numbers, mixed_share, random)
             inputs, *targets = team.share(
                 transform.normalise(mixed.pictures), labels, numbers, mixed.share, mixed.other
             )

@@ -3,9 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3.11}
-[ -x .venv/bin/python ] || "$python" -m venv .venv
+[ -x .venv/bin/pip ] || "$python" -m venv .venv # without its python3-venv Debian leaves an environment that lacks pip
 stamp=.venv/$(basename "$1").sha256
-wanted=$(cat requirements*.txt | sha256sum)
+hash='import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())' # a Mac may lack sha256sum
+wanted=$(cat requirements*.txt | .venv/bin/python -c "$hash")
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     .venv/bin/python -m pip install --quiet -r "$1"
     echo "$wanted" >"$stamp"

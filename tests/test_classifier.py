@@ -68,6 +68,17 @@ def test_routes_and_modalities_add_up(classifier, picture):
         assert sum(shares) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("surest", [25.0, 400.0])  # single precision rounds the softmax of the first to 1, double not
+def test_no_probability_is_rounded_to_certain(generalist, picture, monkeypatch, surest):
+    classifier = Classifier.load(generalist, device="cpu")
+    logits = torch.tensor([[surest, 0, 0, 0, 0, 0, 0, surest, 0, 0]])
+    monkeypatch.setattr(classifier.model, "head", lambda grid: logits)
+    answer = classifier.answer(picture(), task="skin")
+    assert torch.equal(answer.logits, logits[0])
+    for share in (answer.top.probability, answer.routes[0][1], answer.modalities[0][1]):
+        assert 0.999 < share < 1
+
+
 def test_tasks_of_one_modality_share_it(generalist, picture, tasks):
     loaded = checkpoints.load(generalist)
     renamed = tuple(replace(t, modality="X-ray") if t.name == "retina" else t for t in tasks)

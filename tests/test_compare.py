@@ -95,13 +95,24 @@ def test_two_networks_of_libraries_need_only_class_folders(command, data, resnet
         ("torchvision:resnet18@{file}", [], "name it with --task. There are: skin, chest"),
         ("torchvision:resnet19@{file}", ["--task", "skin"], "torchvision cannot build a classifier named 'resnet19'"),
         ("torchvision:resnet50@{file}", ["--task", "skin"], "do not fit the network"),
-        ("torchvision:resnet18@nowhere.pt", ["--task", "skin"], "not a state dict"),
+        ("torchvision:fcn_resnet50@{file}", ["--task", "skin"], "cannot build a classifier named 'fcn_resnet50'"),
+        ("torchvision:resnet18@nowhere.pt", ["--task", "skin"], "no such file of weights"),
+        ("torchvision:resnet18@{damaged}", ["--task", "skin"], "not a state dict"),
+        ("torchvision:vit_b_32@{transformer}", ["--task", "skin", "--size", "96"], "takes no pictures of 96 pixels"),
         ("nowhere", [], "There is no checkpoint 'nowhere'"),
         ("{specialist}", ["--task", "chest"], "no task with the same classes in common"),
     ],
 )
-def test_what_cannot_be_compared(command, data, generalist, specialist, resnet_file, capsys, second, options, message):
-    code, report = command(generalist, second.format(file=resnet_file, specialist=specialist), "--data", data, *options)
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_what_cannot_be_compared(
+    command, data, generalist, specialist, resnet_file, tmp_path, capsys, second, options, message
+):
+    places = {name: tmp_path / name for name in ("damaged", "transformer")}
+    places["damaged"].write_bytes(b"\x80\x04.")
+    if "{transformer}" in second:
+        torch.save(models.vit_b_32(num_classes=3).state_dict(), places["transformer"])
+    second = second.format(file=resnet_file, specialist=specialist, **places)
+    code, report = command(generalist, second, "--data", data, *options)
     assert code == 2
     assert message in capsys.readouterr().err
     assert not report.exists()

@@ -77,6 +77,8 @@ def test_a_folder_is_read_as_its_zip(tmp_path):
         (entry(cases=case(picture="../2.png")), "Case 1: its picture is not in the deck"),
         (entry(cases=case(picture="/etc/passwd")), "Case 1: its picture is not in the deck"),
         (entry(classes=[{"name": "round", "label": "a"}] * 2), "a name of its own"),
+        (entry(classes=[{"name": "round", "label": "a b"}, {"name": "square", "label": " a  b"}]), "the same label"),
+        (entry(classes=[{"name": "round", "label": "a"}, {"name": "square", "label": " "}]), "or one has none"),
         (entry(classes=None), "lists no classes"),
     ],
 )
@@ -124,19 +126,33 @@ def test_class_folders_are_a_deck():
     assert [case.truth for case in deck.cases] == ["big_round", "big_round", "square"]
 
 
-def folders():
+def folders(*names):
+    names = names or ("big_round/1.png", "big_round/2.png", "square/1.png", "__MACOSX/square/._1.png")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for i, name in enumerate(["big_round/1.png", "big_round/2.png", "square/1.png", "__MACOSX/square/._1.png"]):
+        for i, name in enumerate(names):
             archive.writestr(name, png(i))
     return buffer.getvalue()
 
 
-def test_a_folder_named_after_a_task_has_its_classes(tmp_path):
-    for name in ("lymphocyte", "monocyte"):
-        (tmp_path / "blood-cells" / name).mkdir(parents=True)
-        (tmp_path / "blood-cells" / name / "1.png").write_bytes(png())
-    deck = read_deck(tmp_path / "blood-cells")
+def test_class_folders_keep_their_capitals_and_are_told_apart():
+    labels = dict(read_deck(folders("COVID-19/1.png", "old_TB/1.png")).classes)
+    assert labels == {"COVID-19": "COVID-19", "old_TB": "Old TB"}
+    with pytest.raises(DeckError, match="the same label"):
+        read_deck(folders("big_round/1.png", "big round/1.png"))
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "name"),
+    [("", "blood-cells.zip"), ("blood-cells/", "cells.zip"), ("blood-cells/", None), ("", "blood-cells")],
+)
+def test_a_folder_or_zip_named_after_a_task_has_its_classes(tmp_path, wrapper, name):
+    source = folders(f"{wrapper}lymphocyte/1.png", f"{wrapper}monocyte/1.png")
+    if name:
+        path, archive = tmp_path / name, source
+        path.write_bytes(archive) if path.suffix else zipfile.ZipFile(io.BytesIO(archive)).extractall(path)
+        source = path
+    deck = read_deck(source)
     assert deck.task == "blood-cells"
     assert ("basophil", "Basophil") in deck.classes
 
@@ -190,6 +206,16 @@ def test_a_picture_that_cannot_be_read_is_named_by_its_number():
 def test_a_deck_too_long_to_be_read_again_is_not_written():
     with pytest.raises(DeckError, match="title is longer"):
         write_deck(Deck("x" * 121, "en", "own", CLASSES, (Case(png(), "round"),)))
+
+
+def test_a_deck_too_large_to_be_read_again_is_not_written():
+    cases = tuple(Case(png(seed, side=256), "round") for seed in range(6))  # noise: 192 kB each
+    assert read_deck(write_deck(Deck("x", "en", "own", CLASSES, cases[:4]), 2**20)).cases
+    with pytest.raises(DeckError, match="more than the 1 MB that can be opened again"):
+        write_deck(Deck("x", "en", "own", CLASSES, cases), 2**20)
+    many = tuple(Case(png(), "round", "\u4e2d" * 2000) for _ in range(MAX_CASES))
+    with pytest.raises(DeckError, match="is larger than 1 MB"):
+        write_deck(Deck("x", "en", "own", CLASSES, many))
 
 
 def test_what_a_checkpoint_can_answer():

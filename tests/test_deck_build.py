@@ -1,14 +1,16 @@
 """A deck out of a labelled folder: the mix, the balance, the seed, and the command from end to end."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from medmamba import lessons
 from medmamba.classifier import Classifier
 from medmamba.cli import main
-from medmamba.deck import check_pictures, read_deck
+from medmamba.deck import Deck, check_pictures, read_deck, write_deck
 from medmamba.deck_build import Candidate, candidates, choose, kinds_of
 
 
@@ -82,6 +84,15 @@ def test_the_command_makes_a_deck_and_checks_it(folder, tmp_path, capsys):
     assert out.read_bytes() == first
     assert main(["deck", "check", str(out)]) == 0
     assert "6 cases, every picture can be read" in capsys.readouterr().out
+
+
+def test_a_deck_that_asks_whether_the_network_should_answer_is_one_that_it_answers(tmp_path, capsys):
+    decks = lessons.lessons()
+    foreign = Deck("Shapes", "en", "own", (("a", "A"), ("b", "B")), (replace(decks["kinds-en"].cases[0], truth="a"),))
+    for deck, is_answered in ((decks["refusals-en"], True), (decks["kinds-en"], True), (foreign, False)):
+        (tmp_path / "deck.zip").write_bytes(write_deck(deck))
+        assert main(["deck", "check", str(tmp_path / "deck.zip")]) == 0
+        assert ("will not answer" in capsys.readouterr().out) is not is_answered
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.settings import Settings
+
 ROOT = Path(__file__).parents[1]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def test_every_setting_is_in_the_docs_with_its_default():
+    told, compared = {}, 0
+    for names, defaults in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.*?) \|", OPERATIONS, re.MULTILINE):
+        told |= dict(zip(re.findall(r"\w+", names), defaults.split(", "), strict=False))
+    for name, field in Settings.model_fields.items():
+        assert f"`{name}`" in OPERATIONS, name
+        if name in told and isinstance(field.default, int | float):
+            assert float(told[name].partition(" ")[0]) == field.default, name
+            compared += 1
+    assert compared >= 8
+
+
+def test_every_variable_of_ours_is_in_the_docs():
+    read = {
+        name
+        for folder in ("app", "medmamba")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r'environ(?:\.get\(|\[)"(MEDMAMBA_\w+)"', path.read_text(encoding="utf-8"))
+    }
+    assert len(read) >= 5
+    assert [name for name in sorted(read) if name not in OPERATIONS] == []
 
 
 def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from medmamba import checkpoints, cli, evaluate, images, metrics, strangers
+from medmamba import card_words, checkpoints, cli, evaluate, figures, images, metrics, official, strangers
 from medmamba.classifier import ROUTER, Classifier, band_of
 from medmamba.data import Split
 from medmamba.errors import DataError
@@ -108,6 +108,15 @@ def test_wrong_tasks_are_those_of_other_modalities(checkpoint, seen):
     assert evaluate.measure(card, checkpoint.novelty, seen)[NOVELTY]["wrong_task_flagged"]["all"]["value"] == 0
 
 
+def test_questions_about_one_picture_are_no_pictures_of_their_own(checkpoint, seen):
+    """Each picture is asked two wrong tasks: those of skin are asked chest and retina."""
+    card = replace(checkpoint.card, novelty=dict.fromkeys(checkpoint.card.layout.routed, -1.0))
+    flagged = evaluate.measure(card, checkpoint.novelty, seen)[NOVELTY]["wrong_task_flagged"]
+    pictures = len(seen["skin"]) + len(seen["chest"])
+    assert flagged["all"]["low"] == pytest.approx(0.025 ** (1 / pictures), abs=1e-4)
+    assert flagged["skin"]["low"] == pytest.approx(0.025 ** (1 / len(seen["chest"])), abs=1e-4)
+
+
 def test_prediction_sets_of_all_classes_cover_everything(checkpoint, seen):
     card = replace(checkpoint.card, prediction_sets={"skin": 0.0, "chest": 1.1})
     found = evaluate.measure(card, checkpoint.novelty, seen)
@@ -124,6 +133,14 @@ def test_strangers_are_counted_by_kind(checkpoint):
     assert set(found) == {"design", "held_out"}
     assert set(found["held_out"]) == {"all", *strangers.HELD_OUT}
     assert found["design"]["all"]["value"] == found["design"]["all"]["high"] == 1
+
+
+def test_crops_of_one_picture_are_no_pictures_of_their_own(checkpoint, monkeypatch):
+    monkeypatch.setattr(strangers, "pictures", lambda kind: [np.full((80, 60, 3), 7, np.uint8)] * strangers.EACH)
+    card = replace(checkpoint.card, novelty=dict.fromkeys(checkpoint.card.layout.routed, -1.0))
+    found = evaluate.measure_strangers(card, checkpoint.model, checkpoint.novelty)
+    for group, kind, count in (("design", "textures", 2), ("design", "flat colours", 40), ("held_out", "all", 253)):
+        assert found[group][kind]["low"] == pytest.approx(0.025 ** (1 / count), abs=1e-4)
 
 
 @pytest.mark.parametrize("place", ["", "test"])
@@ -144,6 +161,19 @@ def test_a_folder_with_nothing_for_the_checkpoint(checkpoint, tmp_path):
     for folder, match in ((tmp_path, "No pictures for the split 'test'"), (tmp_path / "none", "does not exist")):
         with pytest.raises(DataError, match=match):
             list(evaluate.find_splits(checkpoint.card.layout, folder, "test", SIZE))
+
+
+@pytest.mark.parametrize("place", ["", "test"])
+def test_class_folders_that_fit_in_part_are_told(checkpoint, data, tmp_path, place):
+    shutil.copytree(data / "skin" / "test", tmp_path / "mine" / place, dirs_exist_ok=True)
+    (tmp_path / "mine" / place / "naevus").rename(tmp_path / "mine" / place / "Naevus")
+    with pytest.raises(DataError, match=r"skin/.*missing \['naevus'\], unknown \['Naevus'\]"):
+        list(evaluate.find_splits(checkpoint.card.layout, tmp_path / "mine", "test", SIZE))
+
+
+def test_two_pictures_are_drawn_without_a_map_of_features(checkpoint, seen, tmp_path):
+    few = {"chest": replace(seen["chest"], labels=np.array([0, 1]), logits=seen["chest"].logits[:2])}
+    assert [path.name for path in figures.draw(checkpoint.card, few, tmp_path)] == ["chest.png"]
 
 
 def test_the_command(generalist, data, tmp_path, capsys):
@@ -173,6 +203,17 @@ def test_the_numbers_go_onto_the_card(generalist, data, tmp_path):
     assert replace(after, metrics=before.metrics) == before
     assert (folder / checkpoints.WEIGHTS).read_bytes() == weights
     assert f"`{before.name}`, version" in (folder.parent / "README.md").read_text()
+
+
+def test_a_card_with_numbers_does_not_say_that_there_are_none(generalist, data, tmp_path):
+    folder = shutil.copytree(generalist, tmp_path / "checkpoints" / generalist.name)
+    card = checkpoints.read_card(folder)
+    checkpoints.write_card(folder, replace(card, limits=(official.NO_METRICS, "One garden.", card_words.UNMEASURED)))
+    shutil.copytree(data / "skin", tmp_path / "data" / "skin")
+    assert cli.main(["evaluate", str(folder), "--data", str(tmp_path / "data"), "--into-card"]) == 0
+    assert len(checkpoints.read_card(folder).limits) == 3, "two tasks have no numbers yet"
+    assert cli.main(["evaluate", str(folder), "--data", str(data), "--into-card"]) == 0
+    assert checkpoints.read_card(folder).limits == ("One garden.",)
 
 
 def test_a_card_takes_test_figures_of_all_its_tasks_alone(generalist, data, tmp_path, capsys):

@@ -70,6 +70,30 @@ def test_a_checkpoint_is_not_overwritten(files, command, capsys):
     assert "holds a checkpoint already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("gone", "what"), [("Net.pth", "weights"), ("class_indices.json", "class indices")])
+def test_a_file_that_is_missing_is_called_missing(files, command, tmp_path, capsys, gone, what):
+    files()
+    (tmp_path / gone).unlink()
+    assert command()[0] == 2
+    assert f"no such file of {what}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [("one",), ("one", "one")])
+def test_nothing_is_written_where_there_is_nothing_to_tell_apart(files, command, names):
+    files(names)
+    code, folder = command()
+    assert (code, folder.exists()) == (2, False)
+
+
+def test_a_folder_named_by_a_dot(files, tmp_path, monkeypatch):
+    files()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    paths = ["../Net.pth", "--classes", "../class_indices.json", "--modality", "abdominal CT", "--out", "."]
+    assert cli.main(["import", *paths]) == 0
+    assert checkpoints.read_card(tmp_path / "here").name == "here"
+
+
 def test_class_names_that_do_not_fit(files, command, tmp_path, capsys):
     files()
     (tmp_path / "class_indices.json").write_text('{"0": "one"}')

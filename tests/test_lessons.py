@@ -1,6 +1,7 @@
 """The shipped lessons: complete in both languages, from installed packages, readable."""
 
 import io
+import zipfile
 
 import pytest
 from PIL import Image
@@ -35,15 +36,51 @@ def test_the_kinds_are_the_checkpoints_and_both_answers_occur_among_the_refusals
 
 
 def test_a_folders_decks_come_after_the_lessons_and_a_bad_one_is_left_out(tmp_path, monkeypatch, caplog):
-    buffer = io.BytesIO()
-    Image.new("L", (8, 8)).save(buffer, "PNG")
-    own = Deck("Mine", "en", "own", (("a", "A"), ("b", "B")), (Case(buffer.getvalue(), "a"),))
     (tmp_path / "DOE.zip").write_bytes(b"hello")
-    (tmp_path / "ROE.zip").write_bytes(write_deck(own))
+    (tmp_path / "ROE.zip").write_bytes(made_up("Mine"))
     (tmp_path / "notes.txt").write_text("x")
     monkeypatch.setenv("MEDMAMBA_DECKS", str(tmp_path))
     found = lessons.decks()
-    assert list(found)[-1] == "own-2"
-    assert found["own-2"].title == "Mine"
+    [name] = found.keys() - lessons.lessons().keys()
+    assert list(found)[-1] == name
+    assert found[name].title == "Mine"
     assert "Deck 1, by name" in caplog.text
-    assert "DOE" not in caplog.text
+    assert "DOE" not in caplog.text + name
+    assert "ROE" not in name
+
+
+def own(folder):
+    """(name, title) of a folder's decks."""
+    return [(name, deck.title) for name, deck in lessons.decks(folder).items() if name.startswith("own-")]
+
+
+def test_a_deck_keeps_its_name_whatever_comes_before_it(tmp_path):
+    (tmp_path / "b.zip").write_bytes(made_up("Chosen"))
+    [chosen] = own(tmp_path)
+    (tmp_path / "a.zip").write_bytes(made_up("Came later"))
+    (tmp_path / "c.zip").symlink_to(tmp_path / "went.zip")
+    (tmp_path / ".git").mkdir()
+    assert chosen[1] == "Chosen"
+    assert chosen in own(tmp_path)
+    assert len(own(tmp_path)) == 2
+    (tmp_path / "b.zip").unlink()
+    assert [title for _, title in own(tmp_path)] == ["Came later"]
+    assert len(lessons._kept) == 1
+
+
+def test_a_folder_is_read_again_when_a_file_in_it_has_changed(tmp_path):
+    with zipfile.ZipFile(io.BytesIO(made_up("As it was"))) as archive:
+        archive.extractall(tmp_path / "deck")
+    [before] = own(tmp_path)
+    description = tmp_path / "deck" / "deck.json"
+    description.write_text(description.read_text().replace("As it was", "Corrected"))
+    [after] = own(tmp_path)
+    assert (before[1], after[1]) == ("As it was", "Corrected")
+    assert before[0] != after[0]
+    assert own(tmp_path) == [after]
+
+
+def made_up(title):
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "PNG")
+    return write_deck(Deck(title, "en", "own", (("a", "A"), ("b", "B")), (Case(buffer.getvalue(), "a"),)))

@@ -1,5 +1,7 @@
 """Metrics against hand-computed numbers, and resamples against the libraries' functions with weights."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -61,13 +63,12 @@ def test_resamples_agree_with_the_libraries(classes):
     labels, probabilities = made_up(60, classes)
     counts = np.random.default_rng(1).multinomial(60, np.full(60, 1 / 60), 20)
     resamples = metrics.Resamples(labels, probabilities, counts)
-    accuracies, errors, table = resamples.accuracy(), resamples.calibration_error(), resamples.by_class()
+    errors, table = resamples.calibration_error(), resamples.by_class()
     for row, weights in enumerate(counts):
         drawn = np.repeat(np.arange(60), weights)
         expected = metrics.by_class(labels[drawn], probabilities[drawn])
         for name in metrics.BY_CLASS:
             assert table[name][row] == pytest.approx(expected[name], nan_ok=True), name
-        assert accuracies[row] == pytest.approx(metrics.accuracy(labels[drawn], probabilities[drawn]))
         assert errors[row] == pytest.approx(metrics.calibration_error(labels[drawn], probabilities[drawn]))
 
 
@@ -99,7 +100,30 @@ def test_few_pictures_leave_wide_intervals():
     assert found["classes"]["b"]["sensitivity"] == {"value": 0, "low": 0, "high": pytest.approx(0.7076, abs=1e-4)}
     assert found["classes"]["b"]["precision"]["value"] is None
     assert found["precision"]["value"] == 0.25
-    assert found["balanced_accuracy"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    # None of three and all of three: each end of the mean is half the way to theirs.
+    ends = {"low": pytest.approx(0.1462, abs=1e-4), "high": pytest.approx(0.8538, abs=1e-4)}
+    assert found["balanced_accuracy"] == found["sensitivity"] == {"value": 0.5, **ends}
+
+
+def test_where_resamples_are_equal_there_is_no_interval():
+    """Forty pictures, all right: resampling would say that no area and no F1 can be below 1."""
+    labels = np.arange(40) % 2
+    found = metrics.report(labels, np.where(np.eye(2)[labels] > 0, 0.9, 0.1), ("a", "b"))
+    assert found["auc"] == found["f1"] == found["classes"]["a"]["auc"] == {"value": 1, "low": None, "high": None}
+    assert found["balanced_accuracy"]["low"] == pytest.approx(1 - (1 - 0.025 ** (1 / 20)) / 2**0.5, abs=1e-4)
+
+
+@pytest.mark.parametrize("chances", [(0.5, 0.7), (0.97, 0.9, 0.99), (0.8,) * 6])
+def test_the_interval_of_balanced_accuracy_holds_the_truth_nineteen_times_in_twenty(chances):
+    random, held = np.random.default_rng(len(chances)), []
+    for _ in range(400):
+        found = metrics.mean_of([metrics.share(random.random(20) < chance) for chance in chances])
+        held.append(found.low <= np.mean(chances) <= found.high)
+    assert 0.94 <= np.mean(held) <= 1
+
+
+def test_a_mean_of_nothing_is_not_defined():
+    assert metrics.mean_of([metrics.share(np.zeros(0, bool))]).to_json() == {"value": None, "low": None, "high": None}
 
 
 def test_ties_count_half():
@@ -115,7 +139,9 @@ def test_a_class_that_is_absent_has_no_auc_and_no_interval():
 
 
 def test_resamples_without_a_class_are_left_out():
-    assert metrics.Estimate.of(0.5, np.array([np.nan, 0.4, 0.4, np.nan])) == metrics.Estimate(0.5, 0.4, 0.4)
+    known = np.linspace(0.4, 0.6, 41)
+    found = metrics.Estimate.of(0.5, np.concatenate([[np.nan], known, [np.nan]]))
+    assert (found.low, found.high) == pytest.approx((0.405, 0.595))
 
 
 def test_intervals_are_those_of_the_binomial():
@@ -140,6 +166,19 @@ def test_shares_have_exact_intervals():
     assert binom.sf(6, 100, rare.low) == pytest.approx(0.025)
 
 
+def test_hits_that_go_together_count_as_few():
+    """Ten answers about each of four pictures are no forty pictures."""
+    alone, together = metrics.share(np.ones(4, bool)), metrics.share(np.ones(40, bool), independent=4)
+    assert together == alone
+    random, truth, held = np.random.default_rng(0), 0.8, []
+    for _ in range(300):
+        hits = np.repeat(random.random(30) < truth, 10)
+        found = metrics.share(hits, independent=30)
+        assert found.value == hits.mean()
+        held.append(found.low <= truth <= found.high)
+    assert np.mean(held) > 0.93
+
+
 def test_share_of_nothing_is_not_defined():
     assert metrics.share(np.zeros(0, bool)).to_json() == {"value": None, "low": None, "high": None}
 
@@ -157,6 +196,7 @@ def test_hand_computed_reliability():
 
 def test_the_gaps_of_the_reliability_diagram_are_the_calibration_error():
     labels, probabilities = made_up(400, 3)
+    probabilities[:50] = (1, 0, 0)  # of which a third is right
     found = metrics.reliability(labels, probabilities)
     assert sum(found["pictures"]) == 400
     gaps = [
@@ -175,7 +215,8 @@ def test_calibration_error_of_a_calibrated_model_is_small():
     assert metrics.calibration_error(labels, probabilities) < 0.01
     shrunk = 0.5 + (probabilities - 0.5) / 2
     expected = multiclass_calibration_error(torch.from_numpy(shrunk), torch.from_numpy(labels), 2, n_bins=15)
-    assert metrics.calibration_error(labels, shrunk) == pytest.approx(float(expected)) == pytest.approx(0.125, abs=0.01)
+    assert metrics.calibration_error(labels, shrunk) == pytest.approx(float(expected), rel=1e-4)
+    assert expected == pytest.approx(0.125, abs=0.01)
 
 
 @pytest.mark.parametrize(("pictures", "low", "high"), [(100, 0.05, 0.12), (10_000, 0, 0.015)])
@@ -226,4 +267,28 @@ def test_a_calibration_error_that_chance_cannot_give_has_an_interval_off_zero():
 
 def test_the_calibration_error_of_a_few_sure_and_right_answers_has_an_interval():
     found = metrics.calibration_estimate(np.zeros(3, np.int64), np.array([[1.0, 0.0]] * 3))
-    assert (found.value, found.low, found.high) == (0, 0, 0)
+    assert (found.value, found.low, found.high) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 3)))
+
+
+def test_answers_that_are_quite_sure_are_of_the_last_bin():
+    """A bin of their own for probabilities of 1 would make 0.05 of gaps that cancel out."""
+    sure = np.repeat([1.0, 1 - 1e-9, 0.94], (250, 250, 500))
+    right = np.concatenate([np.arange(500) % 20 > 0, np.arange(500) % 100 > 0])  # 95 and 99 %
+    found = metrics.calibration_estimate((~right).astype(np.int64), np.stack([sure, 1 - sure], 1))
+    assert found.value == pytest.approx(0, abs=1e-4)
+    assert found.low <= found.value <= found.high < 0.02
+
+
+@pytest.mark.parametrize("pictures", [1, 2, 12])
+def test_few_answers_alike_leave_a_wide_interval(pictures):
+    """All near the same probability and about as often right: stretching a gap of nearly 0 would be certain of it."""
+    labels = np.arange(pictures) % 2
+    found = metrics.calibration_estimate(labels, np.tile([0.505, 0.495], (pictures, 1)))
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.high > 0.2
+
+
+def test_figures_of_single_precision_can_be_written():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(3), 20).astype(np.float32)
+    json.dumps(metrics.report(np.arange(20) % 3, probabilities, ("a", "b", "c")), allow_nan=False)

@@ -1,9 +1,9 @@
-"""Mixed pictures: only within a task, as often as asked, and the share is what the picture shows."""
+"""Mixed pictures: only within a task, as often as asked, and the share is what the picture shows; restyled ones too."""
 
 import pytest
 import torch
 
-from medmamba.mixing import mix
+from medmamba.mixing import mix, restyle
 
 TASK = torch.arange(60) % 3  # the pictures of a task all have its number's label and a grey of their own
 LABELS = torch.where(TASK == 2, -1, torch.arange(60) % 5)
@@ -67,3 +67,47 @@ def test_without_rates_nothing_is_drawn():
     assert torch.equal(random.get_state(), before)
     assert same is pictures
     assert (share == 1).all()
+
+
+def restyled(pictures, rates, task=TASK, seed=0):
+    return restyle(pictures, task, torch.tensor(rates), torch.Generator().manual_seed(seed))
+
+
+def test_one_grey_all_over_comes_nearer_to_that_of_another_of_the_task():
+    """Its spectrum is one amplitude, its mean: the new one lies between two pictures of the task."""
+    greys = GREY[:, None, None, None].expand(60, 3, 32, 24)
+    seen = restyled(greys, [1.0, 0.0, 1.0])
+    assert torch.equal(seen[TASK == 1], greys[TASK == 1])
+    for number in (0, 2):  # those without labels as well
+        of_task = number == TASK
+        means, greys_of_task = seen[of_task].mean((1, 2, 3)), GREY[of_task]
+        assert (means - greys_of_task).abs().min() > 0
+        assert means.min() >= greys_of_task.min()
+        assert means.max() <= greys_of_task.max()
+
+
+def test_where_things_are_stays_and_amplitudes_are_another_s():
+    """Two pictures in a task, one the other with half the contrast: all that may change is the contrast, up to it."""
+    random = torch.Generator().manual_seed(1)
+    strong = 0.3 + 0.4 * torch.rand(3, 32, 24, generator=random)
+    mean = strong.mean((1, 2), keepdim=True)
+    weak = mean + (strong - mean) / 2
+    seen = restyled(torch.stack([strong, weak]), [1.0], torch.zeros(2, dtype=torch.long))
+    for picture, lowest, highest in ((seen[0], 0.75, 1.0), (seen[1], 0.5, 0.75)):
+        factors = (picture - mean) / (strong - mean)
+        assert factors.std() < 1e-3
+        assert lowest < factors.mean() < highest
+    assert (seen[0] - strong).abs().max() > 0.01
+    assert (seen[1] - weak).abs().max() > 0.01
+
+
+def test_a_picture_of_odd_width_keeps_its_size():
+    assert restyled(torch.rand(60, 3, 17, 19), [1.0, 1.0, 1.0]).shape == (60, 3, 17, 19)
+
+
+def test_without_rates_nothing_is_restyled_or_drawn():
+    random = torch.Generator().manual_seed(0)
+    before = random.get_state()
+    pictures = torch.rand(60, 3, 8, 8)
+    assert restyle(pictures, TASK, torch.zeros(3), random) is pictures
+    assert torch.equal(random.get_state(), before)

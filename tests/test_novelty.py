@@ -110,6 +110,12 @@ def test_a_modality_with_too_few_pictures_has_no_say():
     assert strictness_found([600, 600, 20], ["a", "b", "c"], spread=3, part=0.2) >= many_pictures - 0.01
 
 
+@pytest.mark.parametrize("counts", [[1, 1, 1], [2, 2, 2]])
+def test_a_handful_of_pictures_asks_for_no_strictness(counts):
+    """A random half of them may be empty."""
+    assert strictness_found(counts, ["a", "b", "c"]) == novelty.STRICTNESSES[0]
+
+
 def test_a_modality_with_a_long_tail_sets_the_strictness():
     tail = strictness_found([1000, 1000, 1000], ["a", "b", "c"], spread=1.5, part=0.06)
     assert tail < strictness_found([1000, 1000, 1000], ["a", "b", "c"])

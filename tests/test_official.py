@@ -293,6 +293,13 @@ def test_classes_named_by_numbers_keep_their_outputs_and_come_with_a_warning(off
     assert "10 before 2" in card.limits[-1]
 
 
+def test_classes_that_nobody_could_tell_apart_are_refused(official_weights, as_file):
+    with pytest.raises(CheckpointError, match="two outputs the same class"):
+        converted(as_file, official_weights(), ("a", "b", "a"))
+    with pytest.raises(CheckpointError, match="a single output"):
+        converted(as_file, official_weights(classes=1), ("a",))
+
+
 def test_files_that_do_not_fit_together_are_refused(official_weights, as_file):
     with pytest.raises(CheckpointError, match="names 2 classes; the weights have 3"):
         converted(as_file, official_weights(), ("a", "b"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from medmamba.paired import verdict_on
+from medmamba.paired import difference_of_accuracies, verdict_on
 
 LABELS = np.arange(200) % 2
 
@@ -31,7 +31,34 @@ def test_mcnemar_looks_at_pictures_that_only_one_gets_right(task):
 def test_equal_answers_differ_in_nothing(task):
     verdict = verdict_on(task, LABELS, answers([3, 8]), answers([3, 8]))
     assert verdict.p_value == 1
-    assert all((gap.value, gap.low, gap.high) == (0, 0, 0) for gap in verdict.differences.values())
+    accuracies, *others = verdict.differences.values()
+    assert all(gap.value == 0 for gap in (accuracies, *others))
+    assert -0.03 < accuracies.low == -accuracies.high < -0.01, "200 pictures do not show that there is no difference"
+    assert all(np.isnan([gap.low, gap.high]).all() for gap in others), "resamples that are all equal say nothing"
+
+
+def test_the_interval_of_a_difference_does_not_say_more_than_the_test():
+    """Five of a hundred that only the first gets right: resampling would leave 0 out, McNemar's p is 0.06."""
+    found = difference_of_accuracies(5, 0, 100)
+    first, second = 6 / 102, 1 / 102
+    spread = 1.959964 * ((first + second - (first - second) ** 2) / 102) ** 0.5
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (0.05, first - second - spread, first - second + spread), abs=1e-6
+    )
+    assert found.low < 0
+
+
+@pytest.mark.parametrize(
+    ("pictures", "only_first", "only_second"), [(40, 0.0, 0.02), (100, 0.06, 0.02), (30, 0.3, 0.1)]
+)
+def test_the_interval_of_a_difference_holds_the_truth_nineteen_times_in_twenty(pictures, only_first, only_second):
+    random, held = np.random.default_rng(pictures), []
+    for _ in range(500):
+        a, b, _ = random.multinomial(pictures, (only_first, only_second, 1 - only_first - only_second))
+        found = difference_of_accuracies(a, b, pictures)
+        assert found.low <= found.value <= found.high
+        held.append(found.low <= only_first - only_second <= found.high)
+    assert np.mean(held) >= 0.935
 
 
 def test_the_interval_is_paired_and_that_of_scipy(task):

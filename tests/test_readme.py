@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import COMMANDS as PAGE_COMMANDS
+from medmamba import checkpoints
 from medmamba.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -47,3 +48,15 @@ def test_the_tree_names_every_module_of_the_core():
     tree = README.partition("## What is where")[2]
     for module in (ROOT / "medmamba").glob("[a-z]*.py"):
         assert module.name in tree, f"{module.name} is not in the README's tree"
+
+
+def test_the_figures_of_the_weights_are_those_of_the_cards():
+    section = " ".join(README.partition("## What it can and cannot do")[2].split())
+    metrics = checkpoints.read_card(ROOT / "checkpoints" / "generalist").metrics
+    tasks = [own for name, own in metrics.items() if name not in ("router", "novelty")]
+    accuracy, area = (sum(own[name]["value"] for own in tasks) / len(tasks) for name in ("accuracy", "auc"))
+    assert len(tasks) == 14, "the README says fourteen"
+    assert f"(mean accuracy {accuracy:.3f}, mean macro AUC {area:.3f} over fourteen tasks)" in section
+    assert f"({metrics['router']['modality_accuracy']['value']:.3f} of test pictures)" in section
+    alone = checkpoints.read_card(ROOT / "checkpoints" / "pneumoniamnist").metrics["pneumoniamnist"]
+    assert f"{alone['accuracy']['value']:.3f} accuracy and {alone['auc']['value']:.3f} AUC" in section

@@ -1,6 +1,7 @@
 """The checkpoints folder: our own folders and the authors' files side by side, one's fault never another's."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -86,6 +87,26 @@ def test_several_weights_in_a_folder_are_not_guessed_between(root, put):
     put("theirs/a.pth", "theirs/class_indices.json")
     put("theirs/b.pth")
     assert "several .pth files" in str(registry.list_all(root)["theirs"])
+
+
+def test_what_systems_leave_in_the_folder_hurts_nothing(root, monkeypatch):
+    """A disk's lost+found may not be looked into, and Jupyter's folder is nobody's checkpoint."""
+    (root / ".ipynb_checkpoints").mkdir()
+    (root / "lost+found").mkdir()
+    look = os.stat
+
+    def stat(path, *arguments, **options):
+        if not isinstance(path, int) and "lost+found/" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return look(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    found = registry.list_all(root)
+    assert list(found) == ["generalist", "lost+found"]
+    assert "no readable card.json" in str(found["lost+found"])
+    for name in ("lost+found", "a" * 5000):
+        with pytest.raises(CheckpointError, match="There is no checkpoint"):
+            registry.find(name, root)
 
 
 def test_our_own_card_goes_before_a_stray_file(root, put):

@@ -170,6 +170,17 @@ def test_mixed_pictures_reach_the_loss_with_their_shares(run, monkeypatch):
         run("unknown", mix="noses=1")
 
 
+def test_restyled_pictures_reach_the_network(run, monkeypatch):
+    rates = []
+    restyle = train_module.restyle
+    monkeypatch.setattr(train_module, "restyle", lambda *given: (rates.append(given[2]), restyle(*given))[1])
+    folder = run(pictures=64, restyle="eyes=0.5")
+    assert all(torch.equal(of_tasks.sort().values, torch.tensor([0.0, 0.5])) for of_tasks in rates)
+    assert "--restyle eyes=0.5" in train_module.phases(torch.load(folder / "best.pt", weights_only=True))[0]["settings"]
+    with pytest.raises(DataError, match="--restyle wants task=number"):
+        run("unknown", restyle="noses=1")
+
+
 def test_a_row_of_metrics_for_every_validation(run):
     folder = run(pictures=160, validate_every=64)
     assert [int(row["pictures"]) for row in rows(folder)] == [64, 128, 160]

@@ -23,7 +23,7 @@ class Attendant:
 
     def __init__(self, store: RoomStore, service: Service) -> None:
         self._store, self._service = store, service
-        self._called, self._ended = threading.Event(), threading.Event()
+        self._called, self._ended, self._news = threading.Event(), threading.Event(), threading.Event()
         self._failures: Counter[int] = Counter()  # of the cases to be asked about again
         self._thread = threading.Thread(target=self._attend, name="classroom", daemon=True)
 
@@ -33,6 +33,7 @@ class Attendant:
 
     def call(self) -> None:
         """There is a new room."""
+        self._news.set()
         self._called.set()
 
     def stop(self) -> None:
@@ -42,9 +43,16 @@ class Attendant:
         self._thread.join()
 
     def prepare(self) -> None:
-        """Ask the network about every case that it has not been asked about, the first of each room first."""
+        """Ask the network about every case that it has not been asked about, the first of each room first.
+
+        A room that is opened meanwhile does not wait until the long deck of another is through.
+        """
         failures, self._failures = self._failures, Counter()
-        for case, task, classes in self._store.unprepared():
+        met: set[int] = set()
+        waiting = self._waiting(met)
+        while waiting:
+            case, task, classes = waiting.pop(0)
+            met.add(case)
             picture = self._store.picture_of(case)
             if self._ended.is_set():
                 return
@@ -56,6 +64,13 @@ class Attendant:
                 self._store.set_network(case, asdict(said))
             else:
                 self._failures[case] = tries
+            if self._news.is_set():
+                waiting = self._waiting(met)
+
+    def _waiting(self, met: set[int]) -> list[tuple[int, str, list[str]]]:
+        """What to ask about, without the cases that this round has met."""
+        self._news.clear()
+        return [entry for entry in self._store.unprepared() if entry[0] not in met]
 
     def _ask(self, picture: bytes, task: str, classes: list[str]) -> Opinion:
         try:

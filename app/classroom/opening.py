@@ -11,6 +11,7 @@ from app.service import Service
 from medmamba import images
 from medmamba.deck import Case, Deck
 from medmamba.errors import DeckError, ImageError
+from medmamba.lessons import is_answered
 
 LONGEST = 1024  # pixels of a side
 SECONDS = range(5, 3601)  # time for a case
@@ -29,14 +30,14 @@ def room_of(deck: Deck, service: Service, seconds: int | None, names: bool) -> N
         DeckError: a picture cannot be read; the sentence tells the case's number.
     """
     card = next(iter(service.usable().values()), None)
-    is_answered = card is not None and opinion.is_answered(deck.task, list(dict(deck.classes)), card)
+    has_network = card is not None and is_answered(deck.task, dict(deck.classes), card)
     return NewRoom(
         title=deck.title,
         language=deck.language,
         question=opinion.question_of(deck.task, card),
         task=deck.task,
         classes=deck.classes,
-        model=f"{card.title} {card.version}" if card and is_answered else "",
+        model=f"{card.title} {card.version}" if card and has_network else "",
         seconds=seconds,
         names=names,
         cases=tuple(_case(case, number) for number, case in enumerate(deck.cases, 1)),

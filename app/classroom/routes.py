@@ -63,14 +63,17 @@ class Desk:
 
     def join(self, address: str, code: str, name: str) -> tuple[Student, str]:
         """A place in a room; an address that has named too many codes that do not exist has to wait."""
-        if self.misses.is_empty(address):
+        if not self.misses.take(address):  # before the code is looked up: many at the same time must not pass together
             raise RoomError("Too many wrong codes came from here. Wait a minute.", 429)
+        is_wrong = False
         try:
             return self.store.join(code, name, self.clock())
         except RoomError as error:
-            if error.status == 404:
-                self.misses.take(address)
+            is_wrong = error.status == 404
             raise
+        finally:
+            if not is_wrong:
+                self.misses.give(address)
 
 
 def add_classroom(server: FastAPI, desk: Desk) -> None:
@@ -205,12 +208,16 @@ def _teachers(desk: Desk) -> APIRouter:
         return JSONResponse({"code": room.code, "key": key}, headers=PRIVATE)
 
     @router.get("/rooms/{code}/teacher")
-    def look(request: Request, room: Shown) -> Response:
+    def look(request: Request, room: Shown, authorization: Key = "") -> Response:
         """What control page and projector show now."""
         now, counts = desk.clock(), store.counts(room)
         stage = room.stage.at(now)
         tag = views.teacher_tag(room, stage, counts)
-        return _tagged(request, tag, lambda: views.for_teacher(store, room, stage, counts, now))
+
+        def is_named() -> bool:  # a projector's link is where others may find it
+            return room.names or store.is_teacher(room, _key(authorization))
+
+        return _tagged(request, tag, lambda: views.for_teacher(store, room, stage, counts, now, is_named()))
 
     @router.post("/rooms/{code}/steps")
     def step(room: Shown, step: str, version: int) -> Response:

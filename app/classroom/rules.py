@@ -9,6 +9,7 @@ Pure functions of their arguments: the clock, the database and the network are e
 """
 
 import math
+import re
 import secrets
 import unicodedata
 from collections.abc import Container
@@ -122,8 +123,11 @@ def name_of(typed: str) -> str:
 
 
 def label_of(name: str, number: int, taken: Container[str]) -> str:
-    """How a student is shown: the nickname, with a number where it is taken; "#7" for the seventh without one."""
-    if not name:
+    """How a student is shown: the nickname, with a number where it is taken; "#7" for the seventh without one.
+
+    Whoever would be called as another without a nickname is, has none.
+    """
+    if not name or re.fullmatch(r"# ?\d+", name):
         return f"#{number}"
     label, count = name, 1
     while label.casefold() in taken:

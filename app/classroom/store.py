@@ -193,6 +193,12 @@ class RoomStore:
         lent = select(projectors.c.room).where(projectors.c.key == digest(key))
         return self._known(code, (rooms.c.teacher == digest(key)) | rooms.c.id.in_(lent), now)
 
+    def is_teacher(self, room: Room, key: str) -> bool:
+        """Whether a key is the teacher's own, and none of a projector's."""
+        with self._read() as db:
+            known = select(rooms.c.id).where(rooms.c.id == room.id, rooms.c.teacher == digest(key))
+            return db.scalar(known) is not None
+
     def let_project(self, room: Room) -> str:
         """A key for a projector on another computer, where others may find it: it is not the teacher's."""
         key = secrets.token_urlsafe(24)

@@ -45,8 +45,10 @@ def teacher_tag(room: Room, stage: Stage, counts: tuple[int, int, int]) -> str:
     return f"{room.version}.{stage.state}." + ".".join(map(str, counts))
 
 
-def for_teacher(store: RoomStore, room: Room, stage: Stage, counts: tuple[int, int, int], now: float) -> View:
-    """The view of the teacher's control page and of the projector."""
+def for_teacher(
+    store: RoomStore, room: Room, stage: Stage, counts: tuple[int, int, int], now: float, is_named: bool
+) -> View:
+    """The view of the teacher's control page and of the projector. is_named: with the students' nicknames."""
     joined, answered, prepared = counts
     view = _frame(room, stage, now) | {
         "code": room.code,
@@ -60,7 +62,7 @@ def for_teacher(store: RoomStore, room: Room, stage: Stage, counts: tuple[int, i
         "answered": answered,
         "prepared": prepared,
         "forward": rules.forward(stage, room.cases),
-        "students": [{"number": s.number, "label": s.label} for s in store.students(room)],
+        "students": [{"number": s.number, "label": s.label} for s in store.students(room)] if is_named else [],
     }
     if stage.state == "ended":
         return view | {"results": as_json(session(store, room))}

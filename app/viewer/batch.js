@@ -5,6 +5,7 @@ import { fill, node } from "./dom.js";
 import { dropped, named } from "./files.js";
 import { icon } from "./icons.js";
 import { percent } from "./numbers.js";
+import { PATIENCE } from "./questions.js";
 import { save } from "./save.js";
 import { hold, letGo, models, unpack } from "./server.js";
 
@@ -20,10 +21,12 @@ export class Batch {
   constructor(element, words, send) {
     Object.assign(this, { element, words, send, rows: [], queue: [], expected: 0, order: { by: "number", down: false } });
     this.running = null; // the run that is going on, an object of its own for each
+    this.isSaved = true; // what was found is on the visitor's disk, or there is nothing
     this.waiting = new Map();
     this.requests = 0;
     this.models = [];
     this.build();
+    addEventListener("beforeunload", (event) => (this.running || !this.isSaved) && event.preventDefault());
     // Whenever the tab is opened: there may be another model since.
     new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.offer()).observe(element);
   }
@@ -75,8 +78,8 @@ export class Batch {
         folder: () => this.part("folder").click(),
         cancel: () => this.cancel(),
         clear: () => this.clear(),
-        csv: () => save("medmamba.csv", "text/csv", this.csv()),
-        json: () => save("medmamba.json", "application/json", this.json()),
+        csv: () => this.save("medmamba.csv", "text/csv", this.csv()),
+        json: () => this.save("medmamba.json", "application/json", this.json()),
       };
       acts[action]?.();
     });
@@ -172,14 +175,26 @@ export class Batch {
     return row;
   }
 
+  save(...file) {
+    save(...file);
+    this.isSaved = !this.running;
+  }
+
   answer(group) {
     this.requests += 1;
     const request = this.requests;
     return new Promise((resolve) => {
       this.waiting.set(request, { group, resolve });
+      this.listen();
       const task = this.part("question").value || null, checkpoint = this.part("model").value || null;
       this.send({ request, tokens: group.map((row) => row.token), language: this.words.language, task, checkpoint });
     });
+  }
+
+  // A connection may hang without breaking: after a while without a word none is expected any more.
+  listen() {
+    clearTimeout(this.silence);
+    if (this.waiting.size) this.silence = setTimeout(() => this.receive({ unanswered: true }), PATIENCE);
   }
 
   receive(message) {
@@ -196,6 +211,8 @@ export class Batch {
       this.waiting.delete(message.request);
       waiting.resolve();
     }
+    this.isSaved &&= !message.rows.length;
+    this.listen();
     this.draw();
   }
 
@@ -203,6 +220,7 @@ export class Batch {
     for (const row of this.rows) if (row.token && !isAnswered(row)) letGo(row.token);
     for (const { resolve } of this.waiting.values()) resolve();
     this.waiting.clear();
+    this.listen();
     this.queue = [];
     this.end();
   }
@@ -217,6 +235,7 @@ export class Batch {
   clear() {
     this.cancel();
     this.rows = [];
+    this.isSaved = true;
     this.expected = 0;
     this.draw();
   }

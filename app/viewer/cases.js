@@ -59,8 +59,8 @@ export class Cases {
     return this.join([{ name: "", send: async () => ({ token: await holdExample(number), frame: 0, example: number }) }]);
   }
 
-  // Each new case replaces nothing: it joins the list, and the first new one is opened. What cannot be sent is told by its name,
-  // and keeps back no other; but a server that is full for one is so for all.
+  // Each new case replaces nothing: it joins the list, and the first new one is opened, or whichever comes once all before it
+  // are closed. What cannot be sent is told by its name, and keeps back no other; but a server that is full for one is so for all.
   async join(arrivals) {
     const faults = [];
     let hasOpened = false;
@@ -75,7 +75,7 @@ export class Cases {
         if (error.isFull) return;
         continue;
       }
-      if (hasOpened) this.on.count();
+      if (hasOpened && this.case) this.on.count();
       else this.open(this.list.length - 1);
       hasOpened = true;
       if (faults.length) this.on.fail(faults.join(" "));

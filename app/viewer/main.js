@@ -48,6 +48,9 @@ export async function mountViewer(element, trigger, watch, props) {
     viewer.busy(null);
     fail(words["error.network"], () => page.ask({}));
   });
+  // With what the last answer was asked for; a question that fails is taken back to it, or nothing could be asked any more of a
+  // model that cannot answer.
+  let answered = { ...question };
   // What was last asked about, and what is on the stage or on its way there: a token and a frame each.
   let asked = "", stage = { key: "", fetching: new AbortController(), shown: Promise.resolve() };
 
@@ -79,6 +82,11 @@ export async function mountViewer(element, trigger, watch, props) {
     viewer.busy(words["busy.reading"]);
     countCases();
     send("ask");
+  };
+  const takeBack = () => {
+    const { task, checkpoint, className, anyway } = answered;
+    Object.assign(question, panel.isEmpty ? { checkpoint } : { task, checkpoint, className, anyway });
+    panel.takeBack();
   };
   // Takes away what belongs to another picture than the one that is asked about, or to another frame of it.
   const blank = (next) => {
@@ -125,10 +133,11 @@ export async function mountViewer(element, trigger, watch, props) {
   watch("value", async () => {
     const message = props.value;
     if (message?.unanswered) return questions.giveUp();
+    if (message?.report) saveReport(message.report);
     if (!message || !questions.take(message)) return;
     viewer.busy(words[`busy.${message.progress}`]);
     if (message.error) fail(message.error);
-    if (message.report) saveReport(message.report);
+    if (message.error && !message.panel && questions.isOfLatestQuestion(message)) takeBack();
     if (message.trust) root.querySelector("[data-part=trust]").textContent = message.trust;
     if (!message.picture) return;
     try {
@@ -141,7 +150,10 @@ export async function mountViewer(element, trigger, watch, props) {
     }
     if (!questions.isLatest(message.request)) return;
     const { panel: answer, evidence } = message;
-    if (answer) panel.show(answer);
+    if (answer) {
+      panel.show(answer);
+      answered = { ...question };
+    }
     // With an answer goes the map of the one before, whether its own is there yet or not; without classes there is none: null.
     if (answer || message.progress === "done") viewer.explain(evidence ?? null, Boolean(answer) && evidence === undefined);
   });

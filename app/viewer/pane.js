@@ -16,6 +16,14 @@ function drawMark(context, x, y) {
   }
 }
 
+// Of the rule, in millimetres: down to what a microscope shows.
+const LENGTHS = [100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
+
+function lengthInWords(mm) {
+  if (mm >= 10) return `${mm / 10} cm`;
+  return mm >= 1 ? `${mm} mm` : `${Math.round(mm * 1000)} µm`;
+}
+
 export class Pane {
   constructor(label) {
     this.element = document.createElement("figure");
@@ -82,12 +90,12 @@ export class Pane {
     const letters = picture.orientation ? view.letters(picture.orientation) : {};
     for (const [side, element] of Object.entries(this.edges)) element.textContent = letters[side] ?? "";
     const spacing = picture.spacing && (view.turns % 2 ? picture.spacing[0] : picture.spacing[1]);
-    this.rule.hidden = !spacing;
-    if (spacing) {
-      const perMillimetre = view.scale(picture, width, height) / spacing;
-      const length = [100, 50, 20, 10, 5, 2, 1].find((mm) => mm * perMillimetre < width * 0.4) ?? 1;
+    const perMillimetre = spacing && view.scale(picture, width, height) / spacing;
+    const length = spacing && LENGTHS.find((mm) => mm * perMillimetre < width * 0.4);
+    this.rule.hidden = !length;
+    if (length) {
       this.rule.style.width = `${length * perMillimetre}px`;
-      this.rule.textContent = length >= 10 ? `${length / 10} cm` : `${length} mm`;
+      this.rule.textContent = lengthInWords(length);
     }
     this.canvas.setAttribute("aria-label", texts["viewer.alt"]);
   }

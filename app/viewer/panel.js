@@ -21,6 +21,15 @@ export class Panel {
     if (focused) this.element.querySelector(focused)?.focus({ preventScroll: true });
   }
 
+  get isEmpty() {
+    return this.empty.isConnected;
+  }
+
+  // What was chosen and not answered goes back to what the answer is of.
+  takeBack() {
+    for (const option of this.element.querySelectorAll("[data-ask] option")) option.selected = option.defaultSelected;
+  }
+
   clear() {
     this.remember();
     this.element.replaceChildren(this.empty);

@@ -2,7 +2,7 @@
 // latest: a slider that is dragged asks faster than anybody can answer.
 
 const HOLD = 3000; // milliseconds that a question holds up the next
-const PATIENCE = 120000; // milliseconds without a word from the server, after which none is expected any more
+export const PATIENCE = 120000; // milliseconds without a word from the server, after which none is expected any more
 
 export class Questions {
   // send(event, data) puts one to the server, whose messages come to take(); lost() is called where no answer comes.
@@ -10,12 +10,15 @@ export class Questions {
     Object.assign(this, { send, lost, waiting: [], number: 0, latest: 0, underWay: 0 });
   }
 
-  // A new question takes the place of all that wait; a request about what is on the screen waits behind it.
+  // A new question takes the place of all that wait, but for reports: they are of what was on the screen, and stay wanted. A
+  // request about what is on the screen waits behind it.
   ask(event, data) {
     this.number += 1;
     const entry = { event, data: { ...data, request: this.number } };
-    if (event === "ask") Object.assign(this, { latest: this.number, waiting: [entry] });
-    else this.waiting.push(entry);
+    if (event === "ask") {
+      const reports = this.waiting.filter((other) => other.event === "report");
+      Object.assign(this, { latest: this.number, waiting: [entry, ...reports] });
+    } else this.waiting.push(entry);
     if (!this.underWay) this.post();
   }
 
@@ -42,6 +45,11 @@ export class Questions {
     if (isDone && request === this.number) clearTimeout(this.silence);
     else this.listen();
     return true;
+  }
+
+  // Whether a message is about what was asked of the picture last, and not a request about what is on the screen.
+  isOfLatestQuestion({ request }) {
+    return request === this.latest;
   }
 
   isLatest(request) {

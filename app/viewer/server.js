@@ -36,7 +36,7 @@ export async function holdExample(number) {
   return (await post(`examples/${number}`)).text();
 }
 
-// Sends a ZIP; resolves to [name, token] of every file in it.
+// Sends a ZIP; resolves to [path, token] of every file in it.
 export async function unpack(file) {
   return (await post("archives", file)).json();
 }

@@ -168,7 +168,7 @@ export class Viewer {
   get settings() {
     const { window, opacity, colormap, signed } = this.look;
     const own = window === this.picture.defaultWindow;
-    return { opacity, colormap, signed, window: own ? null : [window.centre, window.width] };
+    return { opacity, colormap, signed, window: own ? null : [window.centre, window.width, window.function] };
   }
 
   get paneSize() {
@@ -257,12 +257,15 @@ export class Viewer {
     Object.assign(this.look, { window: this.picture.defaultWindow, invert: false });
   }
 
-  // A new picture or frame; a frame of the same file keeps the view and the window.
+  // A new picture or frame; a frame of the same file keeps the view and a window set by hand. Of a preset each has its own: that
+  // of a slice without anything would make the next one white.
   show(picture, sameFile = false) {
     this.picture = picture;
     if (!sameFile) {
       this.reset();
       this.tool = picture.colour ? "pan" : "level";
+    } else if (this.look.window.name) {
+      this.look.window = picture.presets.find(({ name }) => name === this.look.window.name) ?? picture.defaultWindow;
     }
     this.part("presets").innerHTML = picture.presets
       .map((preset, i) => {

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))  # in the name of a profile of version 2 or 4
 ROWS = 256  # rows converted at a time, so that a large picture needs little memory beside its own
 
 
@@ -26,3 +27,10 @@ def full_scale(pixels: np.ndarray, bits: int) -> np.ndarray:
     for start in range(0, len(pixels), ROWS):
         out[start : start + ROWS] = (pixels[start : start + ROWS].astype(np.uint64) * target + top // 2) // top
     return out
+
+
+def profile_notes(profile: object) -> list[str]:
+    """The warning of a colour profile (ICC.1), unless it is absent or sRGB's, which is how colours are shown anyway."""
+    if not isinstance(profile, bytes) or any(name in profile for name in SRGB):
+        return []
+    return ["The file's colour profile is not applied: colours may look different in other programs."]

@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from medmamba.errors import ImageError
 from medmamba.images import dicom_facts
-from medmamba.images.colour import full_scale, ybr_to_rgb
+from medmamba.images.colour import full_scale, profile_notes, ybr_to_rgb
 from medmamba.images.dicom_facts import integer, item, number, value, word
 from medmamba.images.dicom_pixels import DAMAGED, Layout, decode, layout_of
 from medmamba.images.geometry import square_pixels
@@ -118,9 +118,10 @@ def _grey(dataset: Dataset, layout: Layout, frame: int, image: MedicalImage) -> 
     else:
         pixels, usable = _rescale(dataset, layout, frame, stored)
         ends = _rescale(dataset, layout, frame, ends)[0] if usable else ends
+    facts = dict(image.tags) | ({"RescaleType": "HU"} if usable and dicom_facts.is_hounsfield(dataset, frame) else {})
     if not usable:
         warnings.append("The file's rescale values are damaged: its values are shown as stored, without its window.")
-    offers, notes = dicom_facts.windows(dataset, frame, layout.little_endian, layout.signed or int(ends[0]) < 0)
+    offers, notes = dicom_facts.windows(dataset, frame, layout.little_endian, layout.signed or min(ends[:2]) < 0)
     offers = offers if usable else ()
     inside = pixels[~outside] if padding and not outside.all() else pixels
     full = (float(ends[0]), float(ends[1])) if layout.stored <= 8 and holder is None else span(inside)
@@ -132,7 +133,7 @@ def _grey(dataset: Dataset, layout: Layout, frame: int, image: MedicalImage) -> 
     return image.replace(
         pixels=np.ascontiguousarray(pixels), window=offers[0] if offers else None, windows=offers,
         value_range=(min(full), max(full)), warnings=(*warnings, *gaps(pixels), *notes),
-        padding=outer,
+        padding=outer, tags=facts,
     )  # fmt: skip
 
 
@@ -203,7 +204,7 @@ def _colour(dataset: Dataset, layout: Layout, image: MedicalImage, bits: int, co
         pixels = ybr_to_rgb(pixels, bits)
     if pixels.dtype.kind == "i":
         pixels = np.clip(pixels, 0, None)
-    warnings = image.warnings
+    warnings = (*image.warnings, *profile_notes(dicom_facts.colour_profile(dataset)))
     if {colour, layout.photometric[:3]} == {"RGB", "YBR"} and layout.photometric not in ("YBR_ICT", "YBR_RCT"):
         warnings += ("The compressed picture and the header disagree on its colours: the former was followed.",)
     return image.replace(pixels=full_scale(pixels, bits), warnings=warnings)
@@ -216,6 +217,10 @@ def _notes(dataset: Dataset, layout: Layout, frame: int) -> list[str]:
         notes.append(f"Frame {frame + 1} of {layout.frames}.")
     if layout.photometric == "MONOCHROME1":
         notes.append("Inverted for display, as the file is MONOCHROME1 (its lowest value is white).")
+    if layout.frames > 1 and value(dataset, "TotalPixelMatrixColumns") is not None:
+        notes.append("Each frame is one tile of a larger picture.")
+    if word(dataset, "PresentationIntentType") == "FOR PROCESSING":
+        notes.append("The file holds raw values (FOR PROCESSING), not the picture that is made of them for reading.")
     burned = word(dataset, "BurnedInAnnotation")
     if burned == "YES":
         notes.append("The picture holds burnt-in text, which may name the patient.")

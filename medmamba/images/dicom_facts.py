@@ -173,13 +173,17 @@ def windows(
 
 
 def spacing(dataset: Dataset, frame: int) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
-    """(between rows, between columns) in mm, and a warning where it holds at the detector only (PS3.3 10.7.1.3)."""
+    """(between rows, between columns) in mm, and a warning where it holds at the detector only (PS3.3 10.7.1.1).
+
+    So it does where Pixel Spacing is the detector's own: it was copied, and not corrected for magnification.
+    """
+    detector = _numbers(value(dataset, "ImagerPixelSpacing"))
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         holder = groups(dataset, frame, "PixelMeasuresSequence") if keyword == "PixelSpacing" else dataset
         pair = _numbers(value(holder, keyword))
         if len(pair) == 2 and min(pair) > 0:
-            note = "Distances hold at the detector, not in the patient." if keyword == "ImagerPixelSpacing" else ""
-            return (pair[0], pair[1]), (note,) if note else ()
+            note = "Distances hold at the detector, not in the patient."
+            return (pair[0], pair[1]), (note,) if pair == detector else ()
     return None, ()
 
 
@@ -213,6 +217,23 @@ def letters(direction: list[float]) -> str:
 def tags(dataset: Dataset) -> dict[str, str]:
     """The facts about the picture that may be shown: words of ``VOCABULARY`` only."""
     return {keyword: found for keyword, known in VOCABULARY.items() if (found := word(dataset, keyword)) in known}
+
+
+def colour_profile(dataset: Dataset) -> Any:
+    """The ICC profile of the picture (PS3.3 C.11.15), or of the light path of a slide (C.8.12.5); None without one."""
+    found = value(dataset, "ICCProfile")
+    path = item(dataset, "OpticalPathSequence")
+    return value(path, "ICCProfile") if found is None and path is not None else found
+
+
+def is_hounsfield(dataset: Dataset, frame: int) -> bool:
+    """Whether values are Hounsfield units once rescaled: those of a CT with a rescale that names no other unit.
+
+    A CT's rescale type may be left out where it is HU (PS3.3 C.8.2.1). A screenshot of a CT has no rescale.
+    """
+    holder = groups(dataset, frame, "PixelValueTransformationSequence")
+    given = value(holder, "RescaleIntercept") is not None and item(dataset, "ModalityLUTSequence") is None
+    return given and word(dataset, "Modality") == "CT" and word(holder, "RescaleType") in ("", "HU")
 
 
 def sop_class_name(dataset: Dataset) -> str:

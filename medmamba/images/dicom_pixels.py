@@ -22,6 +22,7 @@ DAMAGED = "This DICOM file is damaged or cut off. Export it again."
 PREFIX = "1.2.840.10008.1.2"
 NATIVE = frozenset((PREFIX, f"{PREFIX}.1", f"{PREFIX}.1.99", f"{PREFIX}.2"))
 COMPRESSED = frozenset(f"{PREFIX}.4.{end}" for end in (50, 51, 53, 55, 57, 70, 80, 81, 90, 91, 201, 202, 203))
+EXACT = frozenset(f"{PREFIX}.4.{end}" for end in (57, 70, 80, 90, 201, 202))  # those that allow no loss
 SAMPLES = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1, "RGB": 3} | dict.fromkeys(
     ("YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"), 3
 )
@@ -129,7 +130,10 @@ def decode(dataset: Dataset, layout: Layout, frame: int) -> tuple[np.ndarray, in
     if stream.family == "JPEG" and codestream.jpeg_is_cut_off(stream, samples):
         raise ImageError(codestream.DAMAGED)
     ringing = stream.signed and not stream.lossless  # below zero by loss, not by wrapping round
-    if layout.samples == 1 and stream.signed != layout.signed and not ringing:
+    whole_cells = stream.bits == layout.allocated > layout.stored and stream.lossless and layout.syntax in EXACT
+    if layout.samples == 1 and whole_cells:  # the unused bits were coded along, with no sign or an overlay in them
+        samples = _take_bits(samples, layout.stored, layout.high + 1 - layout.stored, layout.signed)
+    elif layout.samples == 1 and stream.signed != layout.signed and not ringing:
         samples = _take_bits(samples, stream.bits, 0, layout.signed)
     return samples, stream.bits, stream.colour
 

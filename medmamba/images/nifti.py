@@ -2,8 +2,9 @@
 
 The header is a fixed record, so this short reader stands in for nibabel, which opens files by name and reads whole
 volumes. Slices are cut across the axis that lies closest to head-to-foot where the header tells the orientation, and
-laid out as in radiology: the patient's right on the left of the screen, front on top. Without an orientation the slices
-are cut across the third axis, rows along the second, and the edges are unknown.
+laid out as in radiology: the patient's right on the left of the screen, front on top. A volume of one slice is that
+slice, whichever way it lies; head is on top, and front on the left of one from the side. Without an orientation the
+slices are cut across the third axis, rows along the second, and the edges are unknown.
 """
 
 import gzip
@@ -21,8 +22,11 @@ from medmamba.images.picture import MedicalImage, Window, gaps, span
 DAMAGED = "This NIfTI file is damaged or cut off. Export it again."
 TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
 HEADER = {1: (348, 352), 2: (540, 544)}  # its length, and where voxels start if no offset is written
-# position and format of: dim, datatype, pixdim, vox_offset, slope, intercept, cal_max, cal_min, qform, sform,
-# quaternion b c d, first srow
+MILLIMETRES = {1: 1000.0, 3: 0.001}  # in a unit of length (metre, micrometre); 2 is the millimetre, 0 says nothing
+# The screen by the world axis (right, front, up) that slices are cut across: those along columns and rows, and edges.
+PLANES = {0: (1, 2, ("A", "P", "H", "F")), 1: (0, 2, ("R", "L", "H", "F")), 2: (0, 1, ("R", "L", "A", "P"))}
+# position and format of: dim, datatype, pixdim, vox_offset, slope, intercept, xyzt_units, cal_max, cal_min, qform,
+# sform, quaternion b c d, first srow
 FIELDS = {
     1: (
         (40, "8h"),
@@ -30,6 +34,7 @@ FIELDS = {
         (76, "8f"),
         (108, "f"),
         (112, "ff"),
+        (123, "B"),
         (124, "ff"),
         (252, "hh"),
         (256, "3f"),
@@ -41,6 +46,7 @@ FIELDS = {
         (104, "8d"),
         (168, "q"),
         (176, "dd"),
+        (500, "i"),
         (192, "dd"),
         (344, "ii"),
         (352, "3d"),
@@ -64,7 +70,7 @@ def read(data: bytes, frame: int = 0) -> MedicalImage:
     """Reads slice ``frame`` (from 0, time points one after the other). Raises ``ImageError``."""
     version, order = _version(data)
     try:
-        dims, (kind,), pixdim, (offset,), scaling, (cal_max, cal_min), forms, quaternion, srow = (
+        dims, (kind,), pixdim, (offset,), scaling, (units,), (cal_max, cal_min), forms, quaternion, srow = (
             struct.unpack_from(order + form, data, position) for position, form in FIELDS[version]
         )
     except struct.error:
@@ -81,7 +87,7 @@ def read(data: bytes, frame: int = 0) -> MedicalImage:
     count = int(np.prod([int(size) for size in volume], dtype=object))
     if not offset <= len(data) or count * times * dtype.itemsize > len(data) - int(offset):
         raise ImageError("The file is shorter than its header says: it was cut off. Copy or export it again.")
-    axes, flips, orientation = _layout(pixdim, forms, quaternion, srow)
+    axes, flips, orientation = _layout(volume, pixdim, forms, quaternion, srow)
     slices = volume[axes[2]]
     check_frame(frame, slices * times)
     check_size(volume[axes[1]], volume[axes[0]])
@@ -91,7 +97,8 @@ def read(data: bytes, frame: int = 0) -> MedicalImage:
     plane = np.take(voxels, slices - 1 - index if flips[2] else index, axis=axes[2])
     plane = plane.T if axes[0] < axes[1] else plane
     plane = plane[:: -1 if flips[1] else 1, :: -1 if flips[0] else 1]
-    return _image(plane, scaling, (cal_min, cal_max), frame, slices * times, orientation, [pixdim[1 + a] for a in axes])
+    steps = [pixdim[1 + axis] * MILLIMETRES.get(units & 7, 1.0) for axis in axes]
+    return _image(plane, scaling, (cal_min, cal_max), frame, slices * times, orientation, steps)
 
 
 def _image(
@@ -148,7 +155,11 @@ def _version(data: bytes) -> tuple[int, str]:
 
 
 def _layout(
-    pixdim: tuple[float, ...], forms: tuple[int, int], quaternion: tuple[float, ...], srow: tuple[float, ...]
+    volume: list[int],
+    pixdim: tuple[float, ...],
+    forms: tuple[int, int],
+    quaternion: tuple[float, ...],
+    srow: tuple[float, ...],
 ) -> tuple[tuple[int, int, int], tuple[bool, bool, bool], tuple[str, str, str, str] | None]:
     """Which voxel axes run along columns, rows and slices, which are reversed, and the letters at the edges."""
     columns = _directions(pixdim, forms, quaternion, srow)
@@ -160,8 +171,12 @@ def _layout(
         free.remove(axis)
         axes.append(axis)
         signs.append(columns[world, axis] > 0)
-    # World axes point right, front and up; the screen runs from the patient's right to left and from front to back.
-    return (axes[0], axes[1], axes[2]), (bool(signs[0]), bool(signs[1]), not signs[2]), ("R", "L", "A", "P")
+    flat = [world for world in range(3) if volume[axes[world]] == 1]
+    across = flat[0] if len(flat) == 1 else 2
+    along, down, edges = PLANES[across]
+    # World axes point right, front and up; the screen runs from right to left, from front to back, from head to foot.
+    flips = (bool(signs[along]), bool(signs[down]), not signs[across])
+    return (axes[along], axes[down], axes[across]), flips, edges
 
 
 def _directions(

@@ -2,7 +2,8 @@
 
 Decisions: 8-bit grey is shown as it is, other grey from its darkest to its brightest value. Transparent parts are laid
 on black, the background of a reading room. The orientation that a camera wrote is followed. Each of these is said in a
-warning. Colour profiles are not applied. Resolution tags are no pixel spacing: they tell how to print, not how large.
+warning. Colour profiles are not applied, and one that is not sRGB's is said. Resolution tags are no pixel spacing: they
+tell how to print, not how large.
 """
 
 import io
@@ -15,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from medmamba.errors import ImageError
 from medmamba.images import codestream, tiff
+from medmamba.images.colour import profile_notes
 from medmamba.images.geometry import turn
 from medmamba.images.limits import TOO_LARGE, check_frame, check_size
 from medmamba.images.picture import MedicalImage, gaps, span
@@ -23,7 +25,7 @@ from medmamba.images.tiff import DAMAGED, UNUSUAL
 logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)  # its messages quote text chunks and tags
 
 FORMATS = {"PNG": "PNG", "JPEG": "JPEG", "TIFF": "TIFF", "BMP": "BMP", "WebP": "WEBP", "GIF": "GIF"}
-ORIENTATION = 0x0112
+ORIENTATION, PROFILE = 0x0112, 0x8773  # of EXIF and TIFF
 
 
 def read(data: bytes, kind: str, frame: int = 0) -> MedicalImage:
@@ -54,6 +56,7 @@ def _read(data: bytes, kind: str, frame: int) -> MedicalImage:
         orientation = _orientation(picture.getexif().get(ORIENTATION), warnings)
         deep = _deep_png(picture, data) if kind == "PNG" else None
         pixels = _load(picture, warnings) if deep is None else _without_alpha(deep, warnings)
+        warnings += [] if picture.mode == "CMYK" else profile_notes(picture.info.get("icc_profile"))
     if kind == "JPEG" and frames == 1:
         _refuse_cut_off(data)
     return _image(turn(pixels, orientation), kind, frame, frames, warnings)
@@ -74,6 +77,7 @@ def _read_tiff(data: bytes, frame: int) -> MedicalImage:
                 pixels = _load(picture, warnings)
         except UnidentifiedImageError:
             raise ImageError(UNUSUAL if tiff.is_whole(data, tags) else DAMAGED) from None
+    warnings += [] if tiff.is_cmyk(tags) else profile_notes(tags.get(PROFILE))
     inverted = tiff.is_white_zero(tags) and pixels.dtype != np.uint8
     if inverted:
         warnings.append("Inverted for display, as the file says that its lowest value is white.")

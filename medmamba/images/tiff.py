@@ -60,6 +60,11 @@ def is_white_zero(tags: ImageFileDirectory_v2) -> bool:
     return _number(tags, PHOTOMETRIC, 1) == 0
 
 
+def is_cmyk(tags: ImageFileDirectory_v2) -> bool:
+    """Whether a page is stored in printing colours."""
+    return _number(tags, PHOTOMETRIC, 1) == 5
+
+
 def values(data: bytes, tags: ImageFileDirectory_v2) -> tuple[np.ndarray, bool]:
     """The first page's own values, not turned: (H, W) integers or float32, or (H, W, 2 to 4) uint16 with two meanings.
 

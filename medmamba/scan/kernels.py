@@ -120,13 +120,12 @@ def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: in
         rates, h = _room(states, block), _room(states, block)
         dt, drive = _room(CHUNK, block), _room(CHUNK, block)
         B_rows, C_rows = _room(CHUNK, states), _room(CHUNK, states)
-        positions = np.empty(length, np.int64)
+        positions = np.zeros(length + CHUNK, np.int64)
         task = calls.begin(record)
         while task < tasks:
             image, part = task // blocks, task % blocks
-            steps.skip(lanes, block, directions, length, image, part, u, D, y)
             for k in range(directions):
-                _fill_positions(positions, k, width)
+                _fill_positions(positions[:length], k, width)
                 h[:] = 0
                 rates[:] = A[k, :, part]
                 for begin in range(0, length, CHUNK):
@@ -134,9 +133,11 @@ def forward_kernel(block: int, states: int, softplus: bool, known: str, rank: in
                     if kept.shape[3]:
                         kept[k, image, part, begin // CHUNK] = h
                     steps.enter(
-                        lanes, block, states, rank, softplus, count, begin, positions, image, part, k,
+                        lanes, block, states, rank, softplus, CHUNK, count, begin, positions, image, part, k,
                         u, delta, B, C, bias, rows, weights, dt, drive, B_rows, C_rows,
                     )  # fmt: skip
+                    if k == 0:  # which goes through the flat grid in order
+                        steps.skip(lanes, block, directions, count, begin, image, part, u, D, y)
                     steps.advance(
                         lanes, block, states, group, known, count, begin, positions, image, part,
                         dt, drive, rates, B_rows, C_rows, h, y,

@@ -139,6 +139,14 @@ class Memory:
         """Write from this index on."""
         self.builder.store(vector.value, self._pointer(vector.value.type, index), align=4)
 
+    def prefetch(self, *index: Number | int) -> None:
+        """Have the cache's line with this index brought near; the index may lie beyond the array."""
+        b, flag, byte = self.builder, ir.IntType(32), ir.IntType(8).as_pointer()
+        type_ = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        ask = b.module.declare_intrinsic("llvm.prefetch", [byte], type_)
+        to_read, to_keep, data = (ir.Constant(flag, n) for n in (0, 3, 1))
+        b.call(ask, [b.bitcast(self._pointer(FLOAT, index), byte), to_read, to_keep, data])
+
     def spread(self, *index: Number | int) -> Vector:
         """The number at this index in every lane."""
         one, none = self.builder.load(self._pointer(FLOAT, index), align=4), ir.Constant(self.vector, ir.Undefined)

@@ -15,6 +15,7 @@ from numpy.polynomial import Chebyshev
 from medmamba.scan.lanes import Code, Memory, Number, Places, Registers, Vector, in_vectors, sums
 
 LOG2E = math.log2(math.e)
+LINE = 16  # numbers in a line of the cache
 
 
 def _fit(function: Callable[..., Any], low: float, high: float, degree: int) -> tuple[float, ...]:
@@ -68,31 +69,43 @@ def _step(raw: Vector, softplus: bool) -> tuple[Vector, Vector]:
 
 @in_vectors
 def skip(
-    code: Code, block: int, directions: Number, length: Number, image: Number, part: Number,
+    code: Code, block: int, directions: Number, count: Number, begin: Number, image: Number, part: Number,
     u: Memory, D: Memory, y: Memory,
 ) -> None:  # fmt: skip
-    """What reaches y past the states: D u, with D of all directions."""
+    """What reaches y past the states, at so many places on the flat grid: D u, with D of all directions."""
     for c in range(0, block, code.lanes):
         weight = Registers([code.constant(0)])
         with code.loop(directions) as k:
             weight[0] = weight[0] + D.load(k, part, c)
-        with code.loop(length) as at:
-            y.store(weight[0] * u.load(image, at, part, c), image, at, part, c)
+        with code.loop(count) as t:
+            y.store(weight[0] * u.load(image, begin + t, part, c), image, begin + t, part, c)
 
 
 @in_vectors
 def enter(
-    code: Code, block: int, states: int, rank: int, softplus: bool, count: Number, begin: Number, positions: Places,
-    image: Number, part: Number, k: Number, u: Memory, delta: Memory, B: Memory, C: Memory, bias: Memory,
-    rows: Memory, weights: Memory, dt: Memory, drive: Memory, B_rows: Memory, C_rows: Memory,
+    code: Code, block: int, states: int, rank: int, softplus: bool, chunk: int, count: Number, begin: Number,
+    positions: Places, image: Number, part: Number, k: Number, u: Memory, delta: Memory, B: Memory, C: Memory,
+    bias: Memory, rows: Memory, weights: Memory, dt: Memory, drive: Memory, B_rows: Memory, C_rows: Memory,
 ) -> None:  # fmt: skip
-    """What a chunk's steps need, side by side: dt, drive = dt u, and rows of B and C."""
+    """What a chunk's steps need, side by side: dt, drive = dt u, and rows of B and C.
+
+    Meanwhile what the next chunk reads is sent for. Other cores have just written it, and where a direction goes down
+    the columns no processor guesses what comes next; ``positions`` goes on for a chunk beyond the last one.
+    """
     dt, drive = dt.of_width(block), drive.of_width(block)
     B_rows, C_rows = B_rows.of_width(states), C_rows.of_width(states)
     with code.loop(count) as t:
         at = positions[begin + t]
         B_rows.store(B.load(image, at, k, lanes=states), t)
         C_rows.store(C.load(image, at, k, lanes=states), t)
+        ahead = positions[begin + t + chunk]  # beyond the last chunk, a place that is there
+        for n in range(0, block, LINE):
+            u.prefetch(image, ahead, part, n)
+            if not rank:
+                delta.prefetch(k, image, ahead, part, n)
+        for row, width in ((rows, rank), (B, states), (C, states)):
+            for n in range(0, width, LINE):
+                row.prefetch(image, ahead, k, n)
         factors = [rows.spread(image, at, k, r) for r in range(rank)]
         for c in range(0, block, code.lanes):
             raw = bias.load(k, part, c)

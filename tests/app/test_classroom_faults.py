@@ -321,6 +321,47 @@ def test_a_browser_that_blocks_site_data_has_a_whole_room(enter, tmp_path):
     expect(control.locator(".cr-earlier")).to_have_count(0)
 
 
+def test_a_phone_that_slept_shows_what_time_is_left(enter, teacher):
+    """performance.now() does not go on while a phone sleeps, on most of them."""
+    deck = write_deck(Deck("Slices", "en", "own", CLASSES, (Case(make_png(), "cyst"),)))
+    opened = httpx.post(f"{teacher.root}?seconds=600", content=deck).raise_for_status().json()
+    teacher.code, teacher.key = opened["code"], opened["key"]
+    phone = enter(f"#{teacher.code}", before=lambda page: page.add_init_script("performance.now = () => 5000"))
+    join(phone)
+    teacher.take("start")
+    expect(phone.locator(".cr-left")).to_have_text(re.compile("59[0-8] s"))
+
+
+def test_who_is_in_a_room_that_is_over_joins_another_and_keeps_the_answers(enter, teacher, running):
+    phone = enter(f"#{teacher.code}")
+    join(phone)
+    teacher.take("start")
+    phone.locator(".cr-choice label").first.click()
+    phone.locator(".cr-confidence label").first.click()
+    expect(phone.locator(".cr-status")).to_contain_text("Saved")
+    teacher.take("end")
+    phone.get_by_role("button", name="Join another room").click()
+    expect(phone.locator("#code")).to_have_value("")
+    later = Teacher(running.address)
+    phone.fill("#code", later.code)
+    join(phone)
+    expect(phone.locator(".cr-menu summary")).to_have_text("Ann")
+    phone.reload()  # under the address of the room before, it would ask for a code
+    expect(phone.locator(".cr-menu summary")).to_have_text("Ann")
+    assert later.view()["joined"] == 1
+    assert teacher.view()["results"]["students"] == [1, 1]
+
+
+def test_a_teacher_who_deletes_a_room_is_not_told_to_join_again(enter, teacher):
+    control = lead(enter, teacher)
+    control.on("dialog", lambda dialog: dialog.accept())
+    control.get_by_role("button", name="Delete this room now").click()
+    expect(control.locator("#deck")).to_be_visible()
+    control.wait_for_timeout(1500)  # a poll's pause
+    expect(control.get_by_role("alert")).to_be_hidden()
+    expect(control.locator(".cr-earlier")).to_have_count(0)
+
+
 def test_the_projector_s_link_and_the_code_are_of_the_room_that_was_opened_last(enter, teacher):
     control = lead(enter, teacher)
     control.evaluate("() => { navigator.clipboard.writeText = async (text) => { document.title = text } }")

@@ -149,7 +149,9 @@ def test_a_whole_room(seat, deck):
         step(control, name)
     expect(projector.locator(".cr-results")).to_contain_text("2 of 4")
     expect(late.locator(".cr-score")).to_contain_text("1 of 2")
-    expect(ann.locator(".cr-score")).to_contain_text("1 of 2")
+    expect(late.locator("#page")).not_to_contain_text("You answered")
+    expect(ann.locator(".cr-score")).to_contain_text("1 of 1")  # as the class on average is of answers
+    expect(ann.locator("#page")).to_contain_text("You answered 1 of 2 cases.")
     with control.expect_download() as download:
         control.get_by_role("button", name="CSV").click()
     rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +17,9 @@ from app import sheets as sheets_of_paper
 from app.classroom import record, tables
 from app.classroom.attendant import TRIES
 from app.classroom.routes import Desk, add_classroom
+from app.classroom.rules import RoomError
 from app.classroom.store import RoomStore
+from app.classroom.throttle import Throttle
 from app.texts import texts_for
 from medmamba.deck import Case, Deck, write_deck
 from medmamba.errors import BusyError
@@ -202,6 +206,39 @@ def test_guessing_codes_is_slowed_down_and_seats_are_not(client, teacher):
     assert ann("GET", "student").status_code == 200
 
 
+def test_guesses_at_the_same_time_do_not_pass_together(desk):
+    for _ in range(59):
+        desk.misses.take("10.0.0.1")
+    together = threading.Barrier(8)
+
+    def guess(_):
+        together.wait()
+        with pytest.raises(RoomError) as refused:
+            desk.join("10.0.0.1", "AAAAAA", "")
+        return refused.value.status
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(guess, range(8))) == [404] + [429] * 7
+
+
+def test_right_codes_are_not_counted(client, teacher):
+    assert [client.post(f"{teacher.root}/students", json={}).status_code for _ in range(70)] == [200] * 70
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True), ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("10.0.0.1", "::ffff:10.0.0.1", True), ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
+        ("10.0.0.1", "10.0.0.2", False), ("testclient", "testclient", True),
+    ],
+)  # fmt: skip
+def test_the_addresses_of_one_network_share_a_bucket(one, other, are_one):
+    throttle = Throttle(2, 60.0, Clock())
+    assert [throttle.take(one) for _ in range(3)] == [True, True, False]
+    assert throttle.is_empty(other) is are_one
+
+
 def test_keys_of_one_side_are_worthless_on_the_other(client, teacher):
     ann = join(client, teacher)
     for side, method, path in (
@@ -225,6 +262,16 @@ def test_a_projector_shows_and_steps_and_may_do_nothing_else(client, teacher):
         ("DELETE", "lock"), ("POST", "projectors"), ("GET", "student"),
     ):  # fmt: skip
         assert projector(method, path).status_code == 403, path
+
+
+@pytest.mark.parametrize(("names", "shown"), [("true", ["Ann"]), ("false", [])])
+def test_a_projector_is_sent_nicknames_only_where_it_is_to_show_them(client, names, shown):
+    teacher = Side(client, **client.post(f"/classroom/rooms?deck=slices&names={names}").json())
+    projector = Side(client, teacher.root[-6:], teacher("POST", "projectors").json()["key"])
+    join(client, teacher)
+    assert [student["label"] for student in teacher("GET", "teacher").json()["students"]] == ["Ann"]
+    assert [student["label"] for student in projector("GET", "teacher").json()["students"]] == shown
+    assert projector("GET", "teacher").json()["joined"] == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"choice": "liver", "confidence": 1}', b"[" * 4000])
@@ -331,6 +378,21 @@ def test_the_network_is_asked_again_where_it_could_not_answer(client, desk, monk
     assert teacher("GET", "teacher").json()["prepared"] == 0
     desk.attendant.prepare()
     assert all(case["network"]["choice"] for case in asked(desk, teacher))
+
+
+def test_a_room_opened_meanwhile_does_not_wait_for_the_deck_of_another(client, desk, monkeypatch):
+    client.post("/classroom/rooms?deck=slices")
+    met = []
+
+    def ask(_, picture, task, classes):
+        met.append(task)
+        if len(met) == 1:
+            client.post("/classroom/rooms", content=write_deck(make_deck("own", CLASSES[:2])))
+        return opinion.Opinion(checkpoint={"title": "x"})
+
+    monkeypatch.setattr(opinion, "ask", ask)
+    desk.attendant.prepare()
+    assert met == ["kidney-ct", "own", "kidney-ct", "own"]
 
 
 def test_a_class_does_not_wait_for_a_network_that_is_away(client, desk, monkeypatch):

@@ -95,6 +95,8 @@ def test_equal_names_are_told_apart():
     assert rules.label_of("Ann", 3, ()) == "Ann"
     assert rules.label_of("ann", 3, {"ann", "ann 2"}) == "ann 3"
     assert rules.label_of("", 7, ()) == "#7"
+    assert rules.label_of("#7", 3, ()) == "#3", "nobody is taken for the seventh"
+    assert rules.label_of("#teamwork", 3, ()) == "#teamwork"
 
 
 def test_an_answer_is_read():

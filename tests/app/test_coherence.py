@@ -1,6 +1,8 @@
 """Picture, answer and map on the screen belong together, whatever comes late, fails or is not answered."""
 
+import shutil
 import threading
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -106,10 +108,15 @@ def test_of_many_questions_the_first_and_the_last_are_asked(page):
       questions.ask("report", {frame: 19});
       const taken = [[1, "done"], [20, "mapping"]].map(([request, progress]) => questions.take({request, progress}));
       questions.take({request: 20, progress: "done"});
+      questions.ask("report", {frame: 18});
+      questions.ask("trust", {frame: 18});
+      questions.ask("ask", {frame: 17});
+      for (const request of [21, 24]) questions.take({request, progress: "done"});
       questions.forget();
       return [sent, taken];
     }"""
-    assert page.evaluate(script) == [[["ask", 0, 1], ["ask", 19, 20], ["report", 19, 21]], [False, True]]
+    later = [["ask", 17, 24], ["report", 18, 22]]
+    assert page.evaluate(script) == [[["ask", 0, 1], ["ask", 19, 20], ["report", 19, 21], *later], [False, True]]
 
 
 def ask_for_tumor(page, picture):
@@ -183,6 +190,48 @@ def test_a_picture_can_be_closed_and_is_forgotten(page, png, running):
             break
         page.wait_for_timeout(100)
     assert running.service.holdings()[0] == held - 2
+
+
+def test_a_file_that_comes_when_all_before_it_are_closed_is_opened(page, png):
+    held = []
+    page.route("**/pictures?later=true", lambda route: held.append(route))
+    with page.expect_request("**/pictures?later=true"):
+        page.set_input_files("[data-part=file]", payload(png(), png(60, 60, seed=1)))
+    page.wait_for_selector(".mm-recognised")
+    page.get_by_role("button", name="Close picture").click()
+    expect(page.locator(EMPTY)).to_be_visible()
+    held[0].continue_()
+    page.wait_for_selector(".mm-recognised")
+    expect(page.locator(".mm-pane:visible")).to_have_count(1)
+
+
+def test_a_model_that_cannot_answer_can_be_left(page, png, checkpoint_root):
+    shutil.copytree(checkpoint_root / "second", checkpoint_root / "third")
+    try:
+        (checkpoint_root / "third" / "weights.safetensors").write_bytes(b"none")
+        open_picture(page, png())
+        page.wait_for_function(SETTLED)
+        page.select_option("[data-ask=checkpoint]", "third")
+        page.wait_for_selector("[data-part=error]:visible")
+        assert page.locator("[data-ask=checkpoint]").input_value() == "generalist", "the answer is still of this one"
+        page.select_option("[data-ask=checkpoint]", "third")
+        open_picture(page, png(seed=1))
+        page.wait_for_function(SETTLED)
+        assert page.locator("[data-ask=checkpoint]").input_value() == "generalist"
+    finally:
+        shutil.rmtree(checkpoint_root / "third")
+
+
+def test_a_report_comes_though_another_picture_is_opened_meanwhile(page, png):
+    open_picture(page, png(), png(60, 60, seed=1))
+    ask(page, "kidney-ct")
+    page.wait_for_function(SETTLED)
+    with page.expect_download() as download:
+        page.click("[data-report=png]")
+        page.keyboard.press("n")
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    page.wait_for_selector("text=2 of 2")
+    page.wait_for_selector(".mm-recognised")
 
 
 FOLDER = """([bytes, names]) => {

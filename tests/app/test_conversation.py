@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 
 from app import conversation
+from medmamba.classifier import Classifier
+from medmamba.images.fuzz_seeds import nifti
 
 
 def steps(generator):
@@ -48,6 +51,16 @@ def test_the_map_is_of_the_class_asked_for(service, wish):
     assert (evidence["className"], evidence["method"], evidence["stage"]) == ("tumor", "integrated-gradients", 3)
 
 
+def test_a_class_of_another_frame_s_question_gives_way_to_the_most_probable(service, wish, monkeypatch):
+    monkeypatch.setattr(Classifier, "_routes", lambda *_: (("kidney-ct", 0.9), ("blood-cells", 0.1)))
+    plain = steps(conversation.ask(service, wish))[-1]
+    message = steps(conversation.ask(service, wish | {"className": "platelet"}))[-1]
+    assert "error" not in message
+    assert message["evidence"] == plain["evidence"]
+    assert message["panel"].count('aria-pressed="true"') == 1
+    assert "error" not in steps(conversation.trust(service, wish | {"className": "platelet"}))[-1]
+
+
 def test_trust_is_told_on_demand(service, wish):
     message = steps(conversation.trust(service, wish | {"task": "kidney-ct"}))[-1]
     assert "Blurring the marked tenth" in message["trust"]
@@ -76,6 +89,25 @@ def test_whatever_the_browser_sends_ends_in_a_sentence(service, wish, change):
     message = steps(conversation.ask(service, wish | change))[-1]
     assert message["error"].endswith(".")
     assert message["progress"] == "done"
+
+
+def test_a_report_of_values_below_one_through_any_window_of_the_viewer(service, wish):
+    token = service.hold(nifti(np.random.default_rng(0).random((64, 64, 2), np.float32)))
+    picture = steps(conversation.ask(service, wish | {"token": token, "task": "kidney-ct"}))[-1]["picture"]
+    assert len(picture["presets"]) > 4
+    for preset in picture["presets"]:
+        window = [preset["centre"], preset["width"], preset["function"]]
+        report = wish | {"token": token, "task": "kidney-ct", "format": "png", "window": window}
+        assert "report" in steps(conversation.write_report(service, report))[-1], preset["name"]
+
+
+@pytest.mark.parametrize(
+    "window", [[1, 2], [1, 2, 3], ["1", 2, "LINEAR"], [1, 2, "CUBIC"], [1, -2, "LINEAR"], [1, 9, "LUT"]]
+)
+def test_a_window_that_is_none_ends_in_a_sentence(service, wish, window):
+    picture = {"token": service.hold(nifti(np.ones((64, 64, 2), np.float32))), "task": "kidney-ct"}
+    message = steps(conversation.write_report(service, wish | picture | {"format": "png", "window": window}))[-1]
+    assert "window is not" in message["error"]
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 3, {}])

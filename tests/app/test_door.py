@@ -50,6 +50,71 @@ def test_a_damaged_file_and_a_short_password_are_refused(tmp_path, monkeypatch, 
     assert "at least" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("case", ["no folder", "a folder", "not text", "not logins"])
+def test_a_place_where_logins_cannot_be_written_is_said(case, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MEDMAMBA_PASSWORD", PASSWORD)
+    file = tmp_path / "logins"
+    if case == "no folder":
+        file = tmp_path / "none" / "logins"
+    elif case == "a folder":
+        file.mkdir()
+    else:
+        file.write_bytes(b"\xff\xfe\n" if case == "not text" else b"port = 80\n")
+    before = file.read_bytes() if file.is_file() else None
+    assert cli.main(["user", "ada", str(file)]) == 2
+    assert "file of logins" in capsys.readouterr().err
+    assert (file.read_bytes() if file.is_file() else None) == before
+
+
+def test_a_crash_loses_no_login_and_the_file_becomes_private(logins, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDMAMBA_PASSWORD", PASSWORD)
+    file, link = tmp_path / "logins", tmp_path / "link"
+    file.write_bytes(logins.read_bytes())
+    file.chmod(0o644)
+    link.symlink_to(file)
+    with monkeypatch.context() as patch:
+
+        def crash(*_):
+            raise KeyboardInterrupt
+
+        patch.setattr("pathlib.Path.chmod", crash)
+        with pytest.raises(KeyboardInterrupt):
+            cli.main(["user", "eve", str(link)])
+    assert file.read_bytes() == logins.read_bytes()
+    assert cli.main(["user", "eve", str(link)]) == 0
+    assert Logins(file)("eve", PASSWORD)
+    assert Logins(file)("ada", PASSWORD)
+    assert file.stat().st_mode & 0o777 == 0o640, "a group that could read it still can, and nobody else"
+    assert cli.main(["user", "eve", str(tmp_path / "new")]) == 0
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+    assert link.is_symlink()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "said"),
+    [
+        ([PASSWORD, PASSWORD], 0, ""),
+        ([PASSWORD, "correct horse batterz"], 2, "differ"),
+        ([PASSWORD], 2, "MEDMAMBA_PASSWORD"),  # there it ends, as without a terminal
+    ],
+)
+def test_a_password_is_typed_twice(typed, status, said, tmp_path, monkeypatch, capsys):
+    left = iter(typed)
+
+    def type_(*_):
+        try:
+            return next(left)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.delenv("MEDMAMBA_PASSWORD", raising=False)
+    monkeypatch.setattr("getpass.getpass", type_)
+    assert cli.main(["user", "ada", str(tmp_path / "logins")]) == status
+    assert said in capsys.readouterr().err
+    assert (tmp_path / "logins").exists() == (status == 0)
+
+
 def test_without_a_login_only_the_form_is_open(guarded):
     with httpx.Client(base_url=guarded.address) as client:
         assert {path: client.get(path).status_code for path in CLOSED} == dict.fromkeys(CLOSED, 401)

@@ -22,6 +22,11 @@ async def page(request: Request) -> HTMLResponse:
     return HTMLResponse(PAGE)
 
 
+async def script(request: Request) -> PlainTextResponse:
+    kept = {"Cache-Control": "no-store"} if "kept" in request.url.path else {}
+    return PlainTextResponse("let a;", headers=kept)
+
+
 async def echo(request: Request) -> PlainTextResponse:
     return PlainTextResponse(await request.body())
 
@@ -29,7 +34,8 @@ async def echo(request: Request) -> PlainTextResponse:
 @pytest.fixture
 def client():
     own = Route("/classroom/teach", page)
-    inner = Starlette(routes=[Route("/", page), own, Route("/echo", echo, methods=["POST"])])
+    scripts = [Route(f"/{folder}/{{name}}", script) for folder in ("viewer", "classroom", "assets")]
+    inner = Starlette(routes=[Route("/", page), own, *scripts, Route("/echo", echo, methods=["POST"])])
     whole = Gate(NeutralNames(inner), max_body=1000, origins=("https://friend.example",), head="<b>", most_waiting=1500)
     with TestClient(whole, base_url="http://own") as client:
         yield client
@@ -47,6 +53,19 @@ def test_every_answer_has_the_headers_and_pages_have_the_hashes_of_their_scripts
     assert answer.headers["permissions-policy"].startswith("camera=(self),")
     assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
     assert "nosniff" in client.post("/echo", content=b"x").headers["x-content-type-options"]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/viewer/main.js", "no-cache"),
+        ("/classroom/room.js", "no-cache"),
+        ("/classroom/kept", "no-store"),
+        ("/assets/a1b2.js", None),
+    ],
+)
+def test_a_new_version_s_scripts_do_not_mix_with_those_that_a_browser_has_kept(client, path, said):
+    assert client.get(path).headers.get("cache-control") == said
 
 
 def test_our_own_pages_may_neither_compile_scripts_nor_hold_any(client):

@@ -11,7 +11,7 @@ from app.service import Question, Service
 from app.store import PictureStore
 from medmamba.checkpoints import Card
 from medmamba.deck import MODALITY
-from medmamba.lessons import FAMILIAR, KNOWN, OTHER
+from medmamba.lessons import FAMILIAR, KNOWN, OTHER, is_answered
 
 KIDNEY = ("cyst", "normal", "tumor")
 KINDS = ("blood-cell microscopy", "X-ray", "CT", "OCT")
@@ -70,11 +70,11 @@ def test_the_kinds_and_the_refusal_have_opinions_of_their_own_and_a_map(service,
 
 
 def test_which_questions_are_answered_and_how_they_read(card):
-    assert opinion.is_answered("kidney-ct", KIDNEY, card)
-    assert opinion.is_answered(MODALITY, KINDS[:2], card)
-    assert opinion.is_answered(FAMILIAR, (KNOWN, OTHER), card)
-    assert not opinion.is_answered(FAMILIAR, (KNOWN, "a"), card)
-    assert not opinion.is_answered("own", KIDNEY, card)
+    assert is_answered("kidney-ct", KIDNEY, card)
+    assert is_answered(MODALITY, KINDS[:2], card)
+    assert is_answered(FAMILIAR, (KNOWN, OTHER), card)
+    assert not is_answered(FAMILIAR, (KNOWN, "a"), card)
+    assert not is_answered("own", KIDNEY, card)
     assert opinion.question_of("kidney-ct", card) == "Which kidney-ct is it?"
     assert opinion.question_of(FAMILIAR, card) == "learn.question.familiar"
     assert opinion.question_of("own", card) == opinion.question_of("kidney-ct", None) == ""

@@ -148,18 +148,18 @@ def test_many_files_fill_a_table_and_a_csv(page, png):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a/first.png", png(seed=1))
-        archive.writestr("a/=second.png", png(seed=2))
-    files = [("one.png", png()), ("two.zip", buffer.getvalue()), ("bad.png", b"hello")]
+        archive.writestr("b/first.png", png(seed=2))
+    files = [("=one.png", png()), ("two.zip", buffer.getvalue()), ("bad.png", b"hello")]
     page.set_input_files(
         "[data-part=files]", [{"name": n, "mimeType": "application/octet-stream", "buffer": b} for n, b in files]
     )
     page.wait_for_selector("text=4 files")
     names = page.locator(".mm-batch td.mm-name").all_inner_texts()
-    assert names == ["one.png", "first.png", "=second.png", "bad.png"]
+    assert names == ["=one.png", "a/first.png", "b/first.png", "bad.png"], "files of one name can be told apart"
     expect(page.locator(".mm-batch td img")).to_have_count(3)
     assert page.locator(".mm-failed td.mm-notes").inner_text().endswith(".")
     page.get_by_role("button", name="File", exact=True).click()
-    assert page.locator(".mm-batch td.mm-name").first.inner_text() == "=second.png"
+    assert page.locator(".mm-batch td.mm-name").first.inner_text() == "=one.png"
     with page.expect_download() as download:
         page.click("[data-do=csv]")
     lines = Path(download.value.path()).read_text("utf-8").splitlines()
@@ -168,7 +168,7 @@ def test_many_files_fill_a_table_and_a_csv(page, png):
     assert lines[0].endswith(",notice")
     assert all("not a medical device" in line for line in lines[1:])
     assert len(lines) == 5
-    assert "'=second.png" in lines[3]
+    assert "'=one.png" in lines[1]
     with page.expect_download() as download:
         page.click("[data-do=json]")
     rows = json.loads(Path(download.value.path()).read_text("utf-8"))["rows"]
@@ -193,6 +193,41 @@ def test_no_two_rows_have_the_same_number(page):
     after_a_cancelled_run = """() => import(new URL("viewer/batch.js", document.baseURI))
       .then(({Batch}) => Batch.prototype.addRow.call({rows: [{number: 1}, {number: 4}]}, "name").number)"""
     assert page.evaluate(after_a_cancelled_run) == 5
+
+
+def test_leaving_asks_first_while_a_table_runs_or_is_not_saved(page, png):
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    def leaves():
+        asked.clear()
+        page.evaluate("setTimeout(() => location.assign('classroom/teach'))")
+        page.wait_for_timeout(1000)
+        return not asked
+
+    page.get_by_role("tab", name="Batch").click()
+    page.set_input_files("[data-part=files]", [{"name": "a.png", "mimeType": "image/png", "buffer": png()}])
+    page.wait_for_selector("text=1 files")
+    page.get_by_role("button", name="File", exact=True).click()
+    assert not leaves()
+    with page.expect_download():
+        page.click("[data-do=csv]")
+    assert leaves()
+
+
+def test_a_batch_s_question_that_nobody_answers_ends_in_a_sentence(page):
+    script = """async () => {
+      const load = (name) => import(new URL(`viewer/${name}.js`, document.baseURI));
+      const [{Batch}, {texts}] = [await load("batch"), await load("server")];
+      const element = document.createElement("div"), later = [];
+      window.setTimeout = (act, after) => after > 60000 ? later.push(act) : 0;
+      const batch = new Batch(element, await texts("en"), () => {});
+      const answered = batch.answer([batch.addRow("a.png", "token")]);
+      later.at(-1)();
+      await answered;
+      return batch.rows[0].error;
+    }"""
+    assert "did not answer" in page.evaluate(script)
 
 
 def test_a_batch_can_be_cancelled(page, png):

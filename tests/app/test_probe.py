@@ -1,17 +1,19 @@
 """The probe against the real server, where all must hold, and against bare ones, where it must say so."""
 
+import socket
 import threading
 import time
 from contextlib import contextmanager
 
 import gradio as gr
+import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from gradio_client import Client, handle_file
 
 from app import cli
-from app.probe_checks import CHECKS, NOT_POSTS, POSTS
+from app.probe_checks import CHECKS, NOT_POSTS, POSTS, Fault, Site, many_files
 from tests.app.conftest import Running
 
 
@@ -72,6 +74,55 @@ def test_a_bare_server_holds_next_to_nothing(capsys, tmp_path, monkeypatch):
 def test_an_address_without_a_server_is_said(capsys):
     assert cli.main(["probe", "http://127.0.0.1:9"]) == 2
     assert "does not answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "http://"),
+        (["ftp://127.0.0.1/"], "http://"),
+        (["http://"], "http://"),
+        (["http://127.0.0.1:port/"], "http://"),
+        (["http://127.0.0.1:9", "--header", "foo"], "NAME:VALUE"),
+        (["http://127.0.0.1:9", "--header", "X-User: Änne"], "NAME:VALUE"),
+    ],
+)
+def test_arguments_that_are_none_are_said(arguments, said, capsys):
+    assert cli.main(["probe", *arguments]) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert told.out == ""
+
+
+@pytest.mark.parametrize("status", [413, 200, 0])
+def test_many_files_have_to_be_refused_in_so_many_words(status):
+    """Closing the connection without an answer, as a server that has crashed does, is none; 0 stands for that."""
+    asked = []
+
+    def serve():
+        line, _ = listener.accept()
+        with line:
+            while b"\r\n\r\n" not in b"".join(asked):
+                asked.append(line.recv(65536))
+            if status:
+                line.sendall(f"HTTP/1.1 {status} So\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+                time.sleep(0.2)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}/page", {"X-User": "ada"})
+        try:
+            many_files(site)
+            held = True
+        except (Fault, OSError):
+            held = False
+        thread.join()
+        site.client.close()
+    assert held == (status == 413)
+    head = b"".join(asked).decode(errors="replace").lower()
+    assert head.startswith("post /page/gradio_api/upload http/1.1")
+    assert "x-user: ada" in head  # where a login is by header, it needs it too
 
 
 def test_every_route_that_changes_something_is_probed(running):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.report import Look, _Page, overlay, render
+from app.report import Look, _Page, _window, overlay, render
 from app.service import Question
 from app.texts import texts_for
 from medmamba.errors import RequestError
+from medmamba.images import MedicalImage, Window
 from medmamba.saliency import EvidenceMap
 
 
@@ -46,6 +47,13 @@ def test_a_report_says_which_side_is_which_and_that_it_shows_the_picture_as_file
         assert any(line.startswith(words) and "not turned, mirrored" in line for line in words_of(page))
 
 
+def test_a_window_has_the_decimal_mark_of_the_language(analysis):
+    grey = dataclasses.replace(analysis, image=analysis.image.replace(pixels=analysis.image.pixels[..., 0].copy()))
+    page = _Page(texts_for("de"))
+    page.settings(grey, None, Look(window=(0.4567, 1234.2, "LINEAR")))
+    assert any("B 1234 Z 0,457" in line for line in words_of(page))
+
+
 def test_what_does_not_fit_goes_on_another_sheet(analysis, strong):
     image = analysis.image.replace(warnings=tuple(f"Warning {n}." for n in range(60)))
     long = dataclasses.replace(analysis, image=image)
@@ -69,6 +77,22 @@ def test_a_report_holds_no_identifier_but_a_random_one(analysis, strong):
 def test_looks_that_do_not_exist(look):
     with pytest.raises(RequestError):
         Look(**look)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window(0.5, 0.25, "LINEAR_EXACT"),
+        Window(0.4, 0.3, "SIGMOID"),
+        Window(1, 2, "LUT", lut=(0, 9, 99), lut_top=99),
+    ],
+)
+def test_a_report_draws_the_window_that_is_on_the_screen(analysis, strong, window):
+    image = MedicalImage(np.linspace(0, 2, 64, dtype=np.float32).reshape(8, 8), windows=(Window(1, 2), window))
+    look = Look(window=(window.centre, window.width, window.function))
+    assert np.array_equal(image.display(_window(image, look)), image.display(window))
+    grey = dataclasses.replace(analysis, image=image)
+    assert render(grey, strong, look, texts_for("en"), "png")
 
 
 def test_formats_that_do_not_exist(analysis, strong):

@@ -1,10 +1,12 @@
+import io
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.service import Question, Service
-from app.store import PictureStore
+from app.store import ANSWERS_KEPT, PictureStore
 from medmamba import images
 from medmamba.checkpoints import CARD, Card
 from medmamba.classifier import Classifier
@@ -37,6 +39,21 @@ def test_answers_count_among_what_is_held(service, png):
     before = service.holdings()[1]
     answer = service.classify(Question(token)).answer
     assert service.holdings() == (1, before + answer.nbytes)
+
+
+def test_a_file_of_many_frames_takes_no_more_memory_than_a_few_answers(service):
+    frames = [Image.fromarray(np.full((40, 50), 10 * i, np.uint8)) for i in range(ANSWERS_KEPT + 4)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
+    token = service.hold(buffer.getvalue())
+    sizes = []
+    for frame in range(len(frames)):
+        service.classify(Question(token, frame))
+        sizes.append(service.holdings()[1])
+    assert sizes[ANSWERS_KEPT - 1] > sizes[ANSWERS_KEPT - 2]
+    assert len(set(sizes[ANSWERS_KEPT - 1 :])) == 1
+    assert service.classify(Question(token, len(frames) - 1)).seconds is None
+    assert service.classify(Question(token, 0)).seconds is not None
 
 
 def test_a_picture_that_was_taken_in_is_there_when_it_is_asked_about(checkpoint_root, png):

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app import serving
+from app.settings import SettingsError
 from scripts import hostile
 
 ROOT = Path(__file__).parents[2]
@@ -100,8 +102,14 @@ def test_a_second_server_on_the_same_port_by_mistake_takes_nothing_from_the_firs
         kept.write_text("x")
         given = os.environ | {"MEDMAMBA_PORT": str(urlsplit(address).port), "TMPDIR": str(tmp_path)}
         given |= {"MEDMAMBA_CHECKPOINTS": str(checkpoint_root), "MEDMAMBA_ROOMS": f"sqlite:///{tmp_path}/other.sqlite"}
-        second = subprocess.run([sys.executable, "-m", "app"], cwd=ROOT, env=given, capture_output=True, timeout=120)
-        assert second.returncode != 0
+        second = subprocess.run(
+            [sys.executable, "-m", "app"], cwd=ROOT, env=given, capture_output=True, text=True, timeout=120
+        )
+        assert second.returncode == 2
+        assert second.stderr.startswith(f"medmamba: Port {urlsplit(address).port} is taken")
+        assert "MEDMAMBA_PORT (port in the settings file)" in second.stderr
+        assert second.stderr.count("\n") == 1
+        assert second.stdout == ""
         assert kept.exists()
         assert list(tmp_path.glob("medmamba-*")) == [folder]
         assert server.poll() is None
@@ -140,3 +148,56 @@ def test_a_wrong_setting_is_said_and_nothing_starts(setting):
     done = subprocess.run([sys.executable, "-m", "app"], cwd=ROOT, env=given, capture_output=True, text=True)
     assert done.returncode == 2
     assert f"MEDMAMBA_{setting.upper()}" in done.stderr
+
+
+@pytest.mark.parametrize("wrong", ["setting", "port"])
+def test_what_keeps_a_server_from_starting_is_said_before_anything_large_is_imported(wrong):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = "x" if wrong == "setting" else str(taken.getsockname()[1])
+        code = "import sys; from app.cli import main; print(main([]), sorted({'torch', 'gradio'} & set(sys.modules)))"
+        given = os.environ | {"MEDMAMBA_PORT": port}
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=given, capture_output=True, text=True)
+    assert done.stdout == "2 []\n", done.stderr
+    assert "MEDMAMBA_PORT" in done.stderr
+
+
+def test_a_metrics_port_that_is_taken_is_said_and_nothing_is_left(checkpoint_root, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        given = os.environ | {"MEDMAMBA_PORT": "0", "MEDMAMBA_METRICS_PORT": str(port), "TMPDIR": str(tmp_path)}
+        given |= {"MEDMAMBA_CHECKPOINTS": str(checkpoint_root), "MEDMAMBA_ROOMS": f"sqlite:///{tmp_path}/rooms.sqlite"}
+        done = subprocess.run(
+            [sys.executable, "-m", "app"], cwd=ROOT, env=given, capture_output=True, text=True, timeout=120
+        )
+    assert done.returncode == 2
+    assert f"Port {port} is taken" in done.stderr
+    assert "MEDMAMBA_METRICS_PORT (metrics_port in the settings file)" in done.stderr
+    assert list(tmp_path.glob("medmamba-*")) == []
+
+
+def test_a_host_that_is_not_of_this_machine_is_said():
+    with pytest.raises(SettingsError, match=r"MEDMAMBA_HOST.*cannot listen there"):
+        serving.listen("192.0.2.1", 0)
+
+
+def test_of_a_name_s_addresses_those_that_the_machine_lacks_are_left_out(monkeypatch):
+    """As "localhost" has two, and a container without IPv6 only one of them."""
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in ("192.0.2.1", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    (only,) = serving.listen("localhost", 0)
+    with only:
+        assert only.getsockname()[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "localhost"), ("::1", "[::1]")])
+def test_the_address_that_is_told_opens_the_page(host, shown, checkpoint_root, tmp_path):
+    given = os.environ | {"MEDMAMBA_HOST": host, "MEDMAMBA_PORT": "0", "TMPDIR": str(tmp_path)}
+    given |= {"MEDMAMBA_CHECKPOINTS": str(checkpoint_root), "MEDMAMBA_ROOMS": f"sqlite:///{tmp_path}/rooms.sqlite"}
+    command = [sys.executable, "-m", "app"]
+    with subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = server.stdout.readline().split()[-1]
+            assert address.startswith(f"http://{shown}:")
+            assert httpx.get(address).status_code == 200
+        finally:
+            server.kill()

@@ -79,6 +79,22 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
         Settings.load(tmp_path / "none.toml")
 
 
+@pytest.mark.parametrize(("name", "meant"), [("LOGIN", "LOGINS"), ("HELDMB", "HELD_MB"), ("PROXYS", "PROXIES")])
+def test_a_misspelt_variable_is_said(name, meant, monkeypatch):
+    """Without its logins a server would stand open."""
+    monkeypatch.setenv(f"MEDMAMBA_{name}", "1")
+    with pytest.raises(SettingsError, match=rf"MEDMAMBA_{name} is no setting. Did you mean MEDMAMBA_{meant}\?"):
+        Settings.load()
+
+
+def test_other_variables_of_the_prefix_are_let_be(monkeypatch):
+    """Those of other modules, and what Kubernetes adds for a service of this name."""
+    ours = "SETTINGS DECKS CHECKPOINTS CACHE PASSWORD PROBE_PASSWORD TEST_DATA"
+    for name in f"{ours} SERVICE_HOST SERVICE_PORT SERVICE_PORT_HTTP PORT_80_TCP PORT_80_TCP_ADDR".split():
+        monkeypatch.setenv(f"MEDMAMBA_{name}", "" if name == "SETTINGS" else "1")
+    Settings.load()
+
+
 def test_on_a_space_the_page_may_be_framed_by_the_hub(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "owner/name")
     settings = Settings.load()

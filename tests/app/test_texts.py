@@ -26,6 +26,14 @@ def test_a_language_has_every_text_with_the_same_placeholders(language):
         assert sorted(PLACE.findall(english[key])) == sorted(PLACE.findall(other[key])), key
 
 
+@pytest.mark.parametrize("language", languages())
+def test_no_text_is_there_twice(language):
+    """The last one would be taken without a word."""
+    pairs = json.loads((FOLDER / f"{language}.json").read_text("utf-8"), object_pairs_hook=list)
+    keys = [key for key, _ in pairs]
+    assert {key for key in keys if keys.count(key) > 1} == set()
+
+
 def test_the_pages_tables_have_the_notice_of_those_from_the_command_line():
     assert texts_for("en")("strip") == NOTICE
 

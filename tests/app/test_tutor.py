@@ -216,6 +216,18 @@ def test_wrong_names_get_a_sentence(ask):
         assert response.text.endswith(".")
 
 
+def test_the_editor_writes_no_deck_that_the_page_would_not_take_back(ask, deck, service):
+    noise = np.random.default_rng(1).integers(0, 256, (1200, 1200, 3), np.uint8)
+    photograph = io.BytesIO()
+    Image.fromarray(noise).save(photograph, "JPEG")
+    draft = ask("drafts", write_deck(deck)).json()
+    draft["cases"][0]["token"] = service.hold(photograph.getvalue())
+    assert len(photograph.getvalue()) < 2**21
+    refused = ask("decks", draft)
+    words = "As PNG the pictures take more than the 4 MB that can be opened again. Split the deck."
+    assert (refused.status_code, refused.text) == (422, words)
+
+
 def test_the_editor_reads_what_it_writes(ask, deck, service):
     draft = ask("drafts", write_deck(deck)).json()
     assert [entry["truth"] for entry in draft["cases"]] == ["cyst", "tumor", "normal"]

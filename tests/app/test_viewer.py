@@ -105,6 +105,22 @@ def test_orientation_letters_follow_turns_and_mirrors(page, ct):
     assert edges() == ["P", "A", "R", "L"]
 
 
+@pytest.mark.parametrize(("spacing", "unit"), [("0.5", "cm"), ("0.07", "mm"), ("0.0005", "µm")])
+def test_the_rule_fits_the_picture_from_ct_to_microscope(page, ct, spacing, unit):
+    picture = pydicom.dcmread(io.BytesIO(ct))
+    picture.PixelSpacing = [spacing, spacing]
+    buffer = io.BytesIO()
+    picture.save_as(buffer)
+    open_picture(page, buffer.getvalue())
+    settle(page)
+    rule, pane = page.locator(".mm-rule:visible").last, page.locator(".mm-pane:visible").last
+    words = rule.inner_text()
+    assert words.endswith(unit)
+    assert 20 < rule.bounding_box()["width"] < 0.45 * pane.bounding_box()["width"]
+    shown = float(words.split()[0]) * {"cm": 10, "mm": 1, "µm": 0.001}[unit] / float(spacing) * zoom(page) / 100
+    assert rule.bounding_box()["width"] == pytest.approx(shown, rel=0.05, abs=3)
+
+
 def test_unknown_orientation_is_said(page, png):
     open_picture(page, png())
     assert page.locator("[data-part=unknown]").is_visible()
@@ -273,6 +289,29 @@ def test_frames_by_slider_and_key(page):
     page.locator(".mm-stage").focus()
     page.keyboard.press("ArrowUp")
     page.wait_for_selector("text=2 of 3")
+
+
+def test_each_frame_has_its_own_default_window_and_keeps_one_set_by_hand(page):
+    frames = [np.full((40, 50), 500, np.uint16), np.arange(2000, dtype=np.uint16).reshape(40, 50)]
+    buffer = io.BytesIO()
+    first, second = map(Image.fromarray, frames)
+    first.save(buffer, "TIFF", save_all=True, append_images=[second])
+    open_picture(page, buffer.getvalue())
+    settle(page)
+    page.locator("[data-set=frame]").fill("2")
+    page.wait_for_selector("text=2 of 2")
+    settle(page)
+    assert len(set(pixels(page))) > 100, "not black and white alone"
+    assert page.locator("[data-preset='0']").get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="Dark parts").click()
+    page.locator("[data-set=frame]").fill("1")
+    page.wait_for_selector("text=1 of 2")
+    assert page.get_by_role("button", name="Dark parts").get_attribute("aria-pressed") == "true"
+    drag(page, "right")
+    by_hand = readout(page).split("W ")[1]
+    page.locator("[data-set=frame]").fill("2")
+    page.wait_for_selector("text=2 of 2")
+    assert readout(page).split("W ")[1] == by_hand
 
 
 def test_next_and_previous_picture(page, png):

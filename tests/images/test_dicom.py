@@ -111,6 +111,16 @@ def test_unused_bits_are_dropped(bits: int, signed: bool) -> None:
     np.testing.assert_array_equal(load(dicom(stored, **header)).pixels, values)
 
 
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70", JPEG_LS, JPEG_2000])
+@pytest.mark.parametrize("signed", [False, True])
+def test_unused_bits_that_a_lossless_stream_codes_along_are_dropped(syntax: str, signed: bool) -> None:
+    values = np.random.default_rng(0).integers(-2048, 2048, (9, 8)) + (0 if signed else 2048)
+    for unused in (0, 0xA000):  # no sign in them, or an overlay
+        cells = (values & 0xFFF | unused).astype(np.uint16)
+        header = {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": int(signed)}
+        np.testing.assert_array_equal(load(dicom(cells, syntax, **header)).pixels, values)
+
+
 def test_one_bit_and_thirty_two_bits() -> None:
     bits = np.random.default_rng(0).integers(0, 2, (4, 12), np.uint8)
     packed = np.packbits(bits.reshape(-1), bitorder="little").tobytes()
@@ -231,6 +241,26 @@ def test_the_first_window_is_the_default_as_in_pydicom(function: str) -> None:
     low, high = (-32768, 32767)
     shares = (theirs - low) / (high - low)
     assert np.abs(image.display()[:, :, 0] - shares * 255).max() <= 0.5 + 1e-6
+
+
+def test_a_voi_lookup_table_below_zero_after_a_falling_rescale() -> None:
+    values = np.array([[8, 9, 10]], np.uint16)
+    table = lut([3, 65526, 8], [0, 51, 255])  # from -10 on
+    image = load(dicom(values, RescaleSlope=-1, RescaleIntercept=0, VOILUTSequence=[table]))
+    assert image.display()[0, :, 0].tolist() == [255, 51, 0]
+
+
+@pytest.mark.parametrize(
+    ("header", "unit"),
+    [({}, "HU"), ({"RescaleType": "HU"}, "HU"), ({"RescaleType": "US"}, None), ({"Modality": "MR"}, None),
+     ({"RescaleSlope": None, "RescaleIntercept": None}, None), ({"RescaleSlope": 0}, None)],
+)  # fmt: skip
+def test_hounsfield_units_are_those_of_a_ct_whose_rescale_names_no_other(header: dict[str, Any], unit: str) -> None:
+    image = load(dicom(RAMP, **{"Modality": "CT", "RescaleSlope": 1, "RescaleIntercept": -1024, **header}))
+    assert image.tags.get("RescaleType") == unit
+    own = item(RescaleType="Z_EFF", RescaleSlope=1, RescaleIntercept=0)
+    frame = item(PixelValueTransformationSequence=[own])
+    assert "RescaleType" not in load(dicom(RAMP, PerFrameFunctionalGroupsSequence=[frame])).tags
 
 
 def test_a_voi_lookup_table_comes_before_the_window() -> None:
@@ -364,6 +394,16 @@ def test_pixels_that_are_not_square_are_stretched_and_said() -> None:
     assert load(dicom(RAMP, PixelAspectRatio=[1, 2])).pixels.shape == (12, 32)
 
 
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [({"ImagerPixelSpacing": [0.1, 0.1]}, True), ({"PixelSpacing": [0.1, 0.1]}, False),
+     ({"ImagerPixelSpacing": [0.1, 0.1], "PixelSpacing": [0.1, 0.1]}, True),
+     ({"ImagerPixelSpacing": [0.1, 0.1], "PixelSpacing": [0.08, 0.08]}, False)],
+)  # fmt: skip
+def test_distances_hold_at_the_detector_unless_the_spacing_was_corrected(header: dict[str, Any], said: bool) -> None:
+    assert ("Distances hold at the detector, not in the patient." in load(dicom(RAMP, **header)).warnings) == said
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_stretching_draws_no_rim_between_padding_and_picture(turned: bool) -> None:
     pixels = np.full((6, 4), 100, np.uint16)
@@ -396,6 +436,24 @@ def test_overlays_are_said_and_not_drawn() -> None:
     image = load(FILES / "examples_overlay.dcm")
     assert any("overlays" in warning for warning in image.warnings)
     np.testing.assert_array_equal(image.pixels, pydicom.dcmread(FILES / "examples_overlay.dcm").pixel_array)
+
+
+def test_raw_values_and_tiles_are_said() -> None:
+    raw, tile = "The file holds raw values (FOR PROCESSING)", "Each frame is one tile of a larger picture."
+    image = load(dicom(RAMP, PresentationIntentType="FOR PROCESSING"))
+    assert any(warning.startswith(raw) for warning in image.warnings)
+    assert tile in load(dicom(np.stack([RAMP, RAMP]), TotalPixelMatrixColumns=32)).warnings
+    for plain in (dicom(RAMP, PresentationIntentType="FOR PRESENTATION"), dicom(RAMP, TotalPixelMatrixColumns=16)):
+        assert not any(warning.startswith((raw, tile)) for warning in load(plain).warnings)
+
+
+@pytest.mark.parametrize("in_light_path", [False, True])
+def test_a_colour_profile_that_is_not_applied_is_said(in_light_path: bool) -> None:
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    for profile, said in ((b"Display P3", True), ("sRGB".encode("utf-16-be"), False), (b"sRGB IEC61966-2.1", False)):
+        header: dict[str, Any] = {"ICCProfile": profile}
+        header = {"OpticalPathSequence": [item(**header)]} if in_light_path else header
+        assert any("colour profile" in warning for warning in load(dicom(pixels, **header)).warnings) == said
 
 
 # Content, not name or wrapping

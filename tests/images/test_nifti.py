@@ -43,6 +43,30 @@ def test_every_orientation_shows_the_same_patient(order: list[int], flips: tuple
     np.testing.assert_array_equal(load(nifti(stored, affine=affine), 1).pixels, VOLUME[::-1, ::-1, 1].T)
 
 
+@settings(max_examples=40, deadline=None)
+@given(world=st.sampled_from([0, 1, 2]), order=st.permutations([0, 1, 2]), flips=st.tuples(*[st.booleans()] * 3))
+def test_a_single_slice_is_shown_whichever_way_it_lies(world: int, order: list[int], flips: tuple[bool, ...]) -> None:
+    patient = VOLUME.take([1], axis=world)  # right, front and up
+    stored, affine = patient.transpose(order), np.zeros((4, 4))
+    affine[3, 3] = 1
+    for axis, along in enumerate(order):
+        affine[along, axis] = -1 if flips[axis] else 1
+        stored = np.flip(stored, axis) if flips[axis] else stored
+    image = load(nifti(stored, affine=affine))
+    edges, shown = [
+        ("APHF", patient[0, ::-1, ::-1].T), ("RLHF", patient[::-1, 0, ::-1].T), ("RLAP", patient[::-1, ::-1, 0].T)
+    ][world]  # fmt: skip
+    np.testing.assert_array_equal(image.pixels, shown)
+    assert (image.orientation, image.frames) == (tuple(edges), 1)
+
+
+@pytest.mark.parametrize(("unit", "millimetres"), [(0, 1), (1, 1000), (2, 1), (3, 0.001), (2 + 8, 1), (3 + 16, 0.001)])
+def test_spacing_is_in_millimetres_whatever_the_headers_unit(unit: int, millimetres: float) -> None:
+    data = bytearray(nifti(VOLUME))
+    data[123] = unit  # of length in the lower three bits, of time above them
+    assert load(bytes(data)).pixel_spacing == (millimetres, millimetres)
+
+
 def test_without_an_orientation_the_edges_are_unknown() -> None:
     image = load(nifti(VOLUME))
     assert image.orientation is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from medmamba.errors import ImageError
 from medmamba.images import read
@@ -49,6 +49,21 @@ def test_lossless_kinds_are_exact(kind: str, options: dict[str, Any], pixels: np
 def test_any_size_comes_back(kind: str, height: int, width: int) -> None:
     pixels = np.random.default_rng(height * 99 + width).integers(0, 256, (height, width, 3), np.uint8)
     np.testing.assert_array_equal(load(save(pixels, kind)).pixels, pixels)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_colour_profile_that_is_not_applied_is_said(kind: str) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo = srgb.replace("sRGB".encode("utf-16-be"), "Film".encode("utf-16-be"))
+    for profile, said in ((None, False), (srgb, False), (photo, True)):
+        image = load(save(RGB, kind, icc_profile=profile))
+        assert any("colour profile" in warning for warning in image.warnings) == said
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_printing_colours_have_one_warning(kind: str) -> None:
+    image = load(save(Image.new("CMYK", (8, 8)), kind, icc_profile=b"Coated"))
+    assert image.warnings == ("Stored in printing colours (CMYK): the colours on the screen are approximate.",)
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])

@@ -87,7 +87,7 @@ export class Room {
       const response = await this.ask("GET", this.side, { headers, signal: hanging.signal });
       if (response.status !== 200) return null;
       const view = await response.json().catch(() => Promise.reject(new Problem()));
-      view.deadline = view.left == null ? null : performance.now() + 1000 * view.left;
+      view.deadline = view.left == null ? null : Date.now() + 1000 * view.left; // performance.now() stands still while a phone sleeps
       this.tag = response.headers.get("etag");
       return view;
     } finally {
@@ -134,5 +134,5 @@ export class Room {
 
 // Seconds left until a view's deadline; null without one.
 export function secondsLeft(view) {
-  return view?.deadline == null ? null : Math.max(0, Math.ceil((view.deadline - performance.now()) / 1000));
+  return view?.deadline == null ? null : Math.max(0, Math.ceil((view.deadline - Date.now()) / 1000));
 }

@@ -1,7 +1,7 @@
 // A student's page: join, answer, wait, see.
 
 import { histogram, lesson, mapped } from "./figures.js";
-import { begin, button, el, percent, questionOf, recall, redraw, remember, say, sentence, tally, term } from "./page.js";
+import { begin, button, el, percent, questionOf, recall, redraw, remember, say, sentence, setAddress, tally, term } from "./page.js";
 import { Pane } from "./pane.js";
 import { ask, Room, secondsLeft } from "./room.js";
 
@@ -21,8 +21,8 @@ if (place && (!invited || place.code === invited)) enter(place);
 else joining();
 addEventListener("hashchange", () => location.reload());
 
-function joining(problem = null) {
-  const code = el("input", { id: "code", value: invited, autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: "8", required: true });
+function joining(problem = null, invitation = invited) {
+  const code = el("input", { id: "code", value: invitation, autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: "8", required: true });
   const name = el("input", { id: "name", autocomplete: "nickname", maxlength: "24", "aria-describedby": "kept" });
   const go = el("button", { class: "mm-primary", text: say("class.join.go") });
   const line = el("p", { class: "cr-warning", role: "alert", hidden: !problem, text: problem ? sentence(problem) : "" });
@@ -49,11 +49,12 @@ function joining(problem = null) {
       go,
     ),
   );
-  (invited ? name : code).focus();
+  (invitation ? name : code).focus();
 }
 
 function enter({ code, key }) {
   remember(PLACE, { code, key });
+  setAddress(`#${code}`); // the link to another room would be the wrong one when the page is loaded again
   complain(null);
   room = new Room(code, key, "student");
   room.follow({ show, offline: (yes) => yes ? tell("class.error.offline") : resume(), gone: (problem) => left(problem) });
@@ -64,6 +65,13 @@ function left(problem = null) {
   remember(PLACE, null);
   view = pane = null;
   joining(problem);
+}
+
+// From a room that is over to another one: the answers stay, and so does the place until there is a new one.
+function goOn() {
+  room.stop();
+  view = pane = null;
+  joining(null, "");
 }
 
 function complain(problem) {
@@ -224,10 +232,12 @@ function ended() {
     el(
       "section", { class: "cr-wait" },
       heading(say("class.ended.title")),
-      el("p", { class: "cr-score", text: tally([own[0], shown]) }),
+      el("p", { class: "cr-score", text: tally(own) }),
+      own[1] < shown && el("p", { text: say("class.ended.answered", { answered: own[1], count: shown }) }),
       el("p", { text: say("class.ended.class", { average }) }),
       network[1] > 0 && el("p", { text: say("class.ended.network", { tally: tally(network) }) }),
       declined > 0 && el("p", { text: say("class.result.declined", { count: declined }) }),
+      button(say("class.join.other"), goOn, "mm-primary"),
       el("p", { class: "mm-note", text: say("class.ended.kept") }),
       button(say("class.leave"), leave),
       status,

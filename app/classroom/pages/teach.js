@@ -98,12 +98,28 @@ async function enter(code, key) {
   room.follow({
     show,
     offline: (yes) => complain(yes ? { key: "class.error.offline" } : null),
-    gone: (problem) => {
-      remember(KEEP + code, null);
-      setAddress(location.pathname);
-      choosing().then(() => complain(problem));
-    },
+    gone: (problem) => forget(code).then(() => complain(problem)),
   });
+}
+
+// The room is no more.
+function forget(code) {
+  remember(KEEP + code, null);
+  setAddress(location.pathname);
+  view = null;
+  return choosing();
+}
+
+async function remove() {
+  if (!confirm(say("class.delete.sure"))) return;
+  complain(null);
+  try {
+    await room.ask("DELETE", "");
+  } catch (problem) {
+    return complain(problem);
+  }
+  room.stop(); // a poll would be told that the room is gone, as if that were news
+  forget(room.code);
 }
 
 async function act(work) {
@@ -208,7 +224,6 @@ function keeping() {
     const response = await room.ask("GET", `results.${kind}?language=${language()}&names=${withNames}`);
     save(`medmamba-${view.code}.${kind}`, type, await response.blob());
   });
-  const remove = () => confirm(say("class.delete.sure")) && act(() => room.ask("DELETE", ""));
   const until = new Date(1000 * view.expires).toLocaleString(language(), { dateStyle: "medium", timeStyle: "short" });
   return el(
     "section", { class: "cr-card cr-keeping" },
