@@ -136,8 +136,13 @@ export async function mountViewer(element, trigger, watch, props) {
     if (message?.report) saveReport(message.report);
     if (!message || !questions.take(message)) return;
     viewer.busy(words[`busy.${message.progress}`]);
-    if (message.error) fail(message.error);
-    if (message.error && !message.panel && questions.isOfLatestQuestion(message)) takeBack();
+    if (message.error) {
+      const tried = question.checkpoint;
+      if (!message.panel && questions.isOfLatestQuestion(message)) takeBack();
+      // A picture without an answer has no select; another model than the one that failed may have one for it.
+      const isOther = panel.isEmpty && question.checkpoint !== tried;
+      fail(message.error, isOther ? () => page.ask({}) : null);
+    }
     if (message.trust) root.querySelector("[data-part=trust]").textContent = message.trust;
     if (!message.picture) return;
     try {

@@ -214,11 +214,21 @@ def test_a_model_that_cannot_answer_can_be_left(page, png, checkpoint_root):
         page.select_option("[data-ask=checkpoint]", "third")
         page.wait_for_selector("[data-part=error]:visible")
         assert page.locator("[data-ask=checkpoint]").input_value() == "generalist", "the answer is still of this one"
-        page.select_option("[data-ask=checkpoint]", "third")
         open_picture(page, png(seed=1))
         page.wait_for_function(SETTLED)
         assert page.locator("[data-ask=checkpoint]").input_value() == "generalist"
+
+        held = []  # the question about the second picture, so that the third is asked of that model, too
+        page.route("**/queue/join*", lambda route: route.continue_() if held else held.append(route))
+        page.select_option("[data-ask=checkpoint]", "third")
+        page.set_input_files("[data-part=file]", {"name": "p", "mimeType": "image/png", "buffer": png(seed=2)})
+        page.click("[data-part=error] >> text=Try again")
+        page.wait_for_selector(".mm-recognised")
+        page.wait_for_function(SETTLED)
+        assert page.locator("[data-ask=checkpoint]").input_value() == "generalist"
+        assert len(held) == 1
     finally:
+        page.unroute("**/queue/join*")
         shutil.rmtree(checkpoint_root / "third")
 
 
