@@ -12,6 +12,7 @@ from app import present
 from app.conversation import field, sentence
 from app.service import Analysis, Question, Service
 from app.texts import Texts, texts_for
+from medmamba.deck import title
 from medmamba.errors import RequestError
 
 MAX_TOKENS = 16  # in one request, so that visitors take turns
@@ -53,7 +54,7 @@ def _row(service: Service, question: Question, texts: Texts) -> dict[str, Any]:
 
 def _answer(analysis: Analysis, texts: Texts) -> dict[str, Any]:
     answer, top = analysis.answer, analysis.answer.top
-    refused, modality = analysis.is_refused, present.title(texts.term(analysis.task.modality))
+    refused, modality = analysis.is_refused, title(texts.term(analysis.task.modality))
     words = texts("batch.refused") if refused else present.band_words(analysis, texts)
     return {
         "thumbnail": thumbnail(answer.seen),

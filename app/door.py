@@ -58,11 +58,10 @@ class Door:
 
     async def _log_in(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         address = scope["client"][0] if scope.get("client") else ""
-        if self.wrong.is_empty(address):
+        if not self.wrong.take(address):  # given back below: many at the same time must not pass together
             sentence = "Too many wrong passwords came from here. Wait some minutes."
             await _sentence(sentence, 429, headers)(scope, receive, send)
             return
-        self.wrong.take(address)  # given back below: many at the same time must not pass together
 
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
-from app import frames, opinion, present, quiz
+from app import frames, opinion, quiz
 from app.conversation import field, sentence
 from app.quiz import Quiz
 from app.routes import PRIVATE
@@ -21,7 +21,7 @@ from app.service import Service
 from app.store import GoneError
 from app.texts import Texts, texts_for
 from app.tutor import Tutor
-from medmamba.deck import MODALITY, Case, Deck, classes_of, read_deck, write_deck
+from medmamba.deck import MODALITY, Case, Deck, classes_of, read_deck, title, write_deck
 from medmamba.errors import MedMambaError, RequestError
 from medmamba.lessons import FAMILIAR, KNOWN, OTHER, is_answered
 
@@ -137,7 +137,7 @@ def _label(name: str, label: str, texts: Texts) -> str:
     """A class in the visitor's language, where the page has a word for it: for its label, or the name that this is."""
     found, named = texts.term(label), texts.term(name)
     is_name = label.casefold() == name.casefold()  # not the label that the class got later
-    return present.title(named) if found == label and is_name and named != name else found
+    return title(named) if found == label and is_name and named != name else found
 
 
 def _start(tutor: Tutor, service: Service, name: str | None, body: bytes, texts: Texts) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from app import present
 from app.service import Analysis, Question, Service
 from app.texts import languages, texts_for
 from medmamba.checkpoints import Card
-from medmamba.deck import MODALITY
+from medmamba.deck import MODALITY, title
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.lessons import FAMILIAR, KNOWN, OTHER, is_answered
 from medmamba.saliency import EvidenceMap
@@ -121,10 +121,10 @@ def _note(map_: EvidenceMap, analysis: Analysis, language: str) -> str:
     if map_.class_name in labels:
         label, note = texts.term(labels[map_.class_name]), present.map_note(map_, analysis, texts)
     elif map_.is_positive_anywhere:
-        label = present.title(texts.term(map_.class_name))
+        label = title(texts.term(map_.class_name))
         note = f"{present.map_size(map_, analysis.image, texts)} {texts('evidence.relative')}"
     else:
-        label = present.title(texts.term(map_.class_name))
+        label = title(texts.term(map_.class_name))
         note = texts("evidence.none", label=label)
     return f"{texts('learn.map', label=label)} {note}"
 

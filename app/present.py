@@ -13,6 +13,7 @@ from app.service import Analysis
 from app.texts import PERCENT, Texts
 from medmamba.checkpoints import Card
 from medmamba.classifier import TRUSTED_ERROR
+from medmamba.deck import title
 from medmamba.images import MedicalImage
 from medmamba.saliency import LAST_STAGE, DeletionScore, EvidenceMap
 from medmamba.tasks import Task
@@ -367,11 +368,6 @@ def png_address(pixels: np.ndarray) -> str:
 
 def _label(task: Task, class_name: str) -> str:
     return next(c.label for c in task.classes if c.name == class_name)
-
-
-def title(words: str) -> str:
-    """With a capital, as at the head of a card."""
-    return words[:1].upper() + words[1:]
 
 
 def _json(value: bool) -> str:

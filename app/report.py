@@ -19,6 +19,7 @@ from app import present
 from app.service import Analysis
 from app.sheets import ALERT, MARGIN, QUIET, Sheets, height_of, pdf
 from app.texts import Texts
+from medmamba.deck import title
 from medmamba.errors import RequestError
 from medmamba.images import MedicalImage, Window
 from medmamba.saliency import EvidenceMap
@@ -118,16 +119,16 @@ class _Page(Sheets):
         height = 0.30
         shown = [(self.texts("viewer.original"), display)]
         shown += [] if marked is None else [(self.texts("viewer.overlay"), marked)]
-        for i, (title, pixels) in enumerate(shown):
+        for i, (caption, pixels) in enumerate(shown):
             axes = self.figure.add_axes((MARGIN + i * 0.43, self.at - height - 0.015, 0.41, height))
             axes.imshow(pixels, interpolation="bilinear")
-            axes.set_title(title, fontsize=9, color=QUIET, loc="left")
+            axes.set_title(caption, fontsize=9, color=QUIET, loc="left")
             axes.set_axis_off()
         self.at -= height + 0.03
 
     def answer(self, analysis: Analysis) -> None:
         texts, answer = self.texts, analysis.answer
-        self.write(present.title(texts.term(analysis.task.modality)), 14, "bold")
+        self.write(title(texts.term(analysis.task.modality)), 14, "bold")
         self.write(texts.term(analysis.task.question), 10)
         if answer.modalities:
             share = self.texts.percent(dict(answer.modalities)[analysis.task.modality])

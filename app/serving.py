@@ -110,18 +110,17 @@ def listen(host: str, port: int) -> list[socket.socket]:
     Raises:
         SettingsError: the port is taken, or there is no listening there.
     """
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise _unheard("host", "port", port, error) from None
     sockets: list[socket.socket] = []
     faults: list[OSError] = []
-    try:
-        for family, _, _, _, address in dict.fromkeys(
-            socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        ):
-            try:
-                sockets.append(socket.create_server(address, family=family))
-            except OSError as error:
-                faults.append(error)
-    except OSError as error:
-        faults.append(error)
+    for family, _, _, _, address in dict.fromkeys(found):
+        try:
+            sockets.append(socket.create_server(address, family=family))
+        except OSError as error:
+            faults.append(error)
     taken = [fault for fault in faults if fault.errno == errno.EADDRINUSE]
     if taken or not sockets:
         for opened in sockets:

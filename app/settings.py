@@ -142,12 +142,11 @@ class Settings(BaseSettings):
 
         Others of our prefix are let be: Kubernetes gives every container some of a service that is called medmamba.
         """
-        names = {PREFIX + name.upper() for name in cls.model_fields}
-        given = {name for name in os.environ if name.startswith(PREFIX)}
-        for name in sorted(given - names - NO_SETTINGS):
-            stem, stems = name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in names]
-            if nearest := difflib.get_close_matches(stem, stems, 1, 0.76):
-                raise SettingsError(f"{name} is no setting. Did you mean {PREFIX}{nearest[0]}?")
+        names = [name.upper() for name in cls.model_fields]
+        for variable in sorted(name for name in os.environ if name.startswith(PREFIX) and name not in NO_SETTINGS):
+            name = variable.removeprefix(PREFIX)
+            if name not in names and (nearest := difflib.get_close_matches(name, names, 1, 0.76)):
+                raise SettingsError(f"{variable} is no setting. Did you mean {PREFIX}{nearest[0]}?")
 
     @property
     def upload_bytes(self) -> int:

@@ -118,7 +118,7 @@ def classes_of(task: str, card: Card) -> Classes:
     """(name, label) of a task's classes, or of a checkpoint's modalities; empty where it has no such task."""
     if task == MODALITY:
         modalities = dict.fromkeys(card.layout.task(name).modality for name in card.layout.routed)
-        return tuple((modality, _title(modality)) for modality in modalities)
+        return tuple((modality, title(modality)) for modality in modalities)
     known = next((known for known in card.layout.tasks if known.name == task), None)
     return tuple((c.name, c.label) for c in known.classes) if known else ()
 
@@ -135,8 +135,8 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def _title(words: str) -> str:
-    """With a capital; what is written in capitals, as MRI, stays so."""
+def title(words: str) -> str:
+    """With a capital, as at the head of a card; what is written in capitals, as MRI, stays so."""
     return words[:1].upper() + words[1:]
 
 
@@ -174,7 +174,7 @@ def _from_class_folders(files: Files, name: str) -> Deck:
         )
     known = dict(_of_checkpoints(name, missing_ok=True))
     fits = set(folders) <= set(known)
-    classes = tuple(known.items()) if fits else tuple((f, _title(f.replace("_", " "))) for f in folders)
+    classes = tuple(known.items()) if fits else tuple((f, title(f.replace("_", " "))) for f in folders)
     cases = tuple(Case(read(), path.parts[0]) for path, read in pictures)
     return Deck("Untitled deck", "en", name if fits else "own", classes, cases)
 

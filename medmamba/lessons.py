@@ -17,7 +17,7 @@ from typing import Any
 
 from medmamba import checkpoints
 from medmamba.checkpoints import Card
-from medmamba.deck import MODALITY, Case, Deck, classes_of, is_known, read_deck
+from medmamba.deck import MODALITY, Case, Deck, classes_of, is_known, read_deck, title
 from medmamba.errors import DeckError
 from medmamba.listing import files_in, folders_in
 
@@ -115,7 +115,7 @@ def _modalities(cases: tuple[Case, ...]) -> tuple[tuple[str, str], ...]:
             classes = classes_of(MODALITY, card)
             if {case.truth for case in cases} <= {name for name, _ in classes}:
                 return classes
-    return tuple((truth, truth[:1].upper() + truth[1:]) for truth in sorted({case.truth for case in cases}))
+    return tuple((truth, title(truth)) for truth in sorted({case.truth for case in cases}))
 
 
 def _picture(name: str) -> bytes:
