@@ -79,6 +79,9 @@ class TrainConfig:
     emphasis: Annotated[str, "factors on the shares of single tasks, as covid-ct=1.6,kidney-ct=0.5"] = ""
     mix: Annotated[str, "share of a task's pictures that are mixed with others of it, as kidney-ct=0.5"] = ""
     restyle: Annotated[str, "share of a task's pictures that are given the look of others of it, as kidney-ct=0.5"] = ""
+    sharpness: Annotated[
+        float, "distance at which the loss is looked at uphill of the weights (SAM); 0: where they are", From(0)
+    ] = 0.0
     average: Annotated[float, "decay of the moving average of the weights", From(0, 1)] = 0.999
     router_weight: Annotated[float, "of telling modalities apart, beside a task's own question", From(0)] = 0.5
     seed: Annotated[int, "of all that is random", From(0, 2**63)] = 0

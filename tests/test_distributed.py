@@ -29,7 +29,7 @@ train.computes_bfloat16 = lambda device: False
 sys.exit(cli.main())
 """  # bfloat16 rounds so coarsely that it would hide what is looked for
 OPTIONS = {"variant": "tiny", "size": 32, "batch": 12, "pictures": 96, "validate_every": 12, "warm_up": 0}
-OPTIONS |= {"learning_rate": 3e-3, "drop_path": 0.5, "save_seconds": 0.0}
+OPTIONS |= {"learning_rate": 3e-3, "drop_path": 0.5, "save_seconds": 0.0, "sharpness": 0.02}
 
 
 @pytest.fixture(scope="module")

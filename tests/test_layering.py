@@ -19,7 +19,7 @@ medmamba.scan.kernels
 medmamba.scan.chunked medmamba.scan.cpu medmamba.scan.mamba_ssm medmamba.scan.triton_gpu
 medmamba.scan
 medmamba.ss2d
-medmamba.network medmamba.onednn
+medmamba.network medmamba.onednn medmamba.sharpness
 medmamba.model medmamba.optimisers medmamba.resnet
 medmamba.distributed medmamba.inference medmamba.run_folder medmamba.variants
 

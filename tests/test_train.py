@@ -181,6 +181,19 @@ def test_restyled_pictures_reach_the_network(run, monkeypatch):
         run("unknown", restyle="noses=1")
 
 
+def test_sharp_steps_take_the_gradient_uphill(run, monkeypatch):
+    radii, seen, steepest, loss = [], [], train_module.steepest, Objective.__call__
+    monkeypatch.setattr(train_module, "steepest", lambda *given: (radii.append(given[1]), steepest(*given))[1])
+    monkeypatch.setattr(Objective, "__call__", lambda self, *given: (seen.append(len(given[0])), loss(self, *given))[1])
+    whole = run("whole", pictures=96, sharpness=0.05)
+    assert radii == [0.05] * 6
+    assert seen == [8, 16] * 6, "every other picture, uphill of which all of them are shown"
+    assert "--sharpness 0.05" in train_module.phases(torch.load(whole / "best.pt", weights_only=True))[0]["settings"]
+    assert not torch.equal(weights(whole)["classifier.weight"], weights(run("flat", pictures=96))["classifier.weight"])
+    with pytest.raises(RequestError, match="--sharpness wants a number of at least 0"):
+        run("refused", sharpness=-0.1)
+
+
 def test_a_row_of_metrics_for_every_validation(run):
     folder = run(pictures=160, validate_every=64)
     assert [int(row["pictures"]) for row in rows(folder)] == [64, 128, 160]

@@ -1,6 +1,9 @@
 """Colour samples as files store them, to RGB at full scale."""
 
+import io
+
 import numpy as np
+from PIL import Image, ImageCms
 
 SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))  # in the name of a profile of version 2 or 4
 ROWS = 256  # rows converted at a time, so that a large picture needs little memory beside its own
@@ -29,8 +32,24 @@ def full_scale(pixels: np.ndarray, bits: int) -> np.ndarray:
     return out
 
 
-def profile_notes(profile: object) -> list[str]:
-    """The warning of a colour profile (ICC.1), unless it is absent or sRGB's, which is how colours are shown anyway."""
+def to_srgb(pixels: np.ndarray, profile: object) -> tuple[np.ndarray, list[str]]:
+    """RGB (H, W, 3) as its colour profile (ICC.1) means it, in sRGB, which is what screens show; and what to say of it.
+
+    By LittleCMS, relative colorimetric with black points matched. Without a profile, or with sRGB's own, nothing changes;
+    nor, with a warning, where the profile is damaged or of other colours, or samples have 16 bits.
+    """
     if not isinstance(profile, bytes) or any(name in profile for name in SRGB):
-        return []
-    return ["The file's colour profile is not applied: colours may look different in other programs."]
+        return pixels, []
+    if pixels.ndim == 3 and pixels.dtype == np.uint8:
+        try:
+            converted = ImageCms.profileToProfile(
+                Image.fromarray(pixels),
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            return np.asarray(converted), ["The colours were converted from the file's colour profile to sRGB."]
+        except (ImageCms.PyCMSError, OSError):
+            pass  # said below
+    return pixels, ["The file's colour profile is not applied: colours may look different in other programs."]

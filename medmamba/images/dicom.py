@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from medmamba.errors import ImageError
 from medmamba.images import dicom_facts
-from medmamba.images.colour import full_scale, profile_notes, ybr_to_rgb
+from medmamba.images.colour import full_scale, to_srgb, ybr_to_rgb
 from medmamba.images.dicom_facts import integer, item, number, value, word
 from medmamba.images.dicom_pixels import DAMAGED, Layout, decode, layout_of
 from medmamba.images.geometry import square_pixels
@@ -204,10 +204,11 @@ def _colour(dataset: Dataset, layout: Layout, image: MedicalImage, bits: int, co
         pixels = ybr_to_rgb(pixels, bits)
     if pixels.dtype.kind == "i":
         pixels = np.clip(pixels, 0, None)
-    warnings = (*image.warnings, *profile_notes(dicom_facts.colour_profile(dataset)))
+    pixels, said = to_srgb(full_scale(pixels, bits), dicom_facts.colour_profile(dataset))
+    warnings = (*image.warnings, *said)
     if {colour, layout.photometric[:3]} == {"RGB", "YBR"} and layout.photometric not in ("YBR_ICT", "YBR_RCT"):
         warnings += ("The compressed picture and the header disagree on its colours: the former was followed.",)
-    return image.replace(pixels=full_scale(pixels, bits), warnings=warnings)
+    return image.replace(pixels=pixels, warnings=warnings)
 
 
 def _notes(dataset: Dataset, layout: Layout, frame: int) -> list[str]:

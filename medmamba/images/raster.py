@@ -1,9 +1,9 @@
 """Ordinary pictures (PNG, JPEG, TIFF, BMP, WebP, GIF) to ``MedicalImage``, by Pillow; deeper ones by imagecodecs.
 
 Decisions: 8-bit grey is shown as it is, other grey from its darkest to its brightest value. Transparent parts are laid
-on black, the background of a reading room. The orientation that a camera wrote is followed. Each of these is said in a
-warning. Colour profiles are not applied, and one that is not sRGB's is said. Resolution tags are no pixel spacing: they
-tell how to print, not how large.
+on black, the background of a reading room. The orientation that a camera wrote is followed, and so is a colour profile,
+for colours of 8 bits. Each of these is said in a warning. Resolution tags are no pixel spacing: they tell how to print,
+not how large.
 """
 
 import io
@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from medmamba.errors import ImageError
 from medmamba.images import codestream, tiff
-from medmamba.images.colour import profile_notes
+from medmamba.images.colour import to_srgb
 from medmamba.images.geometry import turn
 from medmamba.images.limits import TOO_LARGE, check_frame, check_size
 from medmamba.images.picture import MedicalImage, gaps, span
@@ -56,7 +56,9 @@ def _read(data: bytes, kind: str, frame: int) -> MedicalImage:
         orientation = _orientation(picture.getexif().get(ORIENTATION), warnings)
         deep = _deep_png(picture, data) if kind == "PNG" else None
         pixels = _load(picture, warnings) if deep is None else _without_alpha(deep, warnings)
-        warnings += [] if picture.mode == "CMYK" else profile_notes(picture.info.get("icc_profile"))
+        if picture.mode != "CMYK":
+            pixels, said = to_srgb(pixels, picture.info.get("icc_profile"))
+            warnings += said
     if kind == "JPEG" and frames == 1:
         _refuse_cut_off(data)
     return _image(turn(pixels, orientation), kind, frame, frames, warnings)
@@ -77,7 +79,9 @@ def _read_tiff(data: bytes, frame: int) -> MedicalImage:
                 pixels = _load(picture, warnings)
         except UnidentifiedImageError:
             raise ImageError(UNUSUAL if tiff.is_whole(data, tags) else DAMAGED) from None
-    warnings += [] if tiff.is_cmyk(tags) else profile_notes(tags.get(PROFILE))
+    if not tiff.is_cmyk(tags):
+        pixels, said = to_srgb(pixels, tags.get(PROFILE))
+        warnings += said
     inverted = tiff.is_white_zero(tags) and pixels.dtype != np.uint8
     if inverted:
         warnings.append("Inverted for display, as the file says that its lowest value is white.")

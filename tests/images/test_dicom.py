@@ -20,6 +20,7 @@ from medmamba.errors import ImageError
 from medmamba.images import read
 from medmamba.images.fuzz_seeds import LOSSLESS, dicom
 from medmamba.images.picture import MedicalImage, Window
+from tests.images.colour_profiles import on_screen, profile
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 RAMP = np.add.outer(np.arange(12, dtype=np.int16), np.arange(16, dtype=np.int16)) * 9 - 60
@@ -448,12 +449,18 @@ def test_raw_values_and_tiles_are_said() -> None:
 
 
 @pytest.mark.parametrize("in_light_path", [False, True])
-def test_a_colour_profile_that_is_not_applied_is_said(in_light_path: bool) -> None:
-    pixels = np.zeros((4, 4, 3), np.uint8)
-    for profile, said in ((b"Display P3", True), ("sRGB".encode("utf-16-be"), False), (b"sRGB IEC61966-2.1", False)):
-        header: dict[str, Any] = {"ICCProfile": profile}
+def test_a_colour_profile_is_applied_and_said(in_light_path: bool) -> None:
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5
+    srgb = "sRGB".encode("utf-16-be")
+    for icc, said in ((profile(), "were converted from"), (b"Display P3", "is not applied"), (srgb, "")):
+        header: dict[str, Any] = {"ICCProfile": icc}
         header = {"OpticalPathSequence": [item(**header)]} if in_light_path else header
-        assert any("colour profile" in warning for warning in load(dicom(pixels, **header)).warnings) == said
+        image = load(dicom(pixels, **header))
+        found = [warning for warning in image.warnings if "colour profile" in warning]
+        assert len(found) == bool(said)
+        assert all(said in warning for warning in found)
+        shown = on_screen(pixels) if said == "were converted from" else pixels
+        assert np.percentile(np.abs(image.pixels - shown), 95) < 1.5
 
 
 # Content, not name or wrapping

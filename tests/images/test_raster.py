@@ -15,6 +15,7 @@ from medmamba.errors import ImageError
 from medmamba.images import read
 from medmamba.images.fuzz_seeds import tiff
 from medmamba.images.picture import MedicalImage
+from tests.images.colour_profiles import on_screen, profile
 
 GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
 RGB = np.random.default_rng(0).integers(0, 256, (10, 14, 3), np.uint8)
@@ -52,12 +53,14 @@ def test_any_size_comes_back(kind: str, height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
-def test_a_colour_profile_that_is_not_applied_is_said(kind: str) -> None:
+def test_a_colour_profile_is_applied_and_said(kind: str) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    photo = srgb.replace("sRGB".encode("utf-16-be"), "Film".encode("utf-16-be"))
-    for profile, said in ((None, False), (srgb, False), (photo, True)):
-        image = load(save(RGB, kind, icc_profile=profile))
-        assert any("colour profile" in warning for warning in image.warnings) == said
+    plain, of_screen, of_phone = (load(save(RGB, kind, icc_profile=icc)) for icc in (None, srgb, profile()))
+    for image in (plain, of_screen):
+        assert not any("colour profile" in warning for warning in image.warnings)
+        np.testing.assert_array_equal(image.pixels, plain.pixels)
+    assert of_phone.warnings == ("The colours were converted from the file's colour profile to sRGB.",)
+    assert np.percentile(np.abs(of_phone.pixels - on_screen(plain.pixels)), 99) < 2
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
