@@ -107,12 +107,10 @@ def _trust(service: Service, wish: Wish) -> Iterator[Message]:
 def _report(service: Service, wish: Wish, data: dict[str, Any]) -> Iterator[Message]:
     yield {"request": wish.request, "progress": "reporting"}
     window = field(data, "window", list, None)
-    if window is not None and not (
-        len(window) == 3 and all(isinstance(v, (int, float)) for v in window[:2]) and isinstance(window[2], str)
-    ):
+    if window is not None and not (len(window) == 3 and all(map(is_number, window[:2])) and isinstance(window[2], str)):
         raise RequestError("The window is not a centre, a width and a function.")
     look = report.Look(
-        opacity=float(field(data, "opacity", (int, float), 0.6)),
+        opacity=field(data, "opacity", (int, float), 0.6),
         colormap=field(data, "colormap", str, "cividis"),
         signed=field(data, "signed", bool, False),
         window=None if window is None else (float(window[0]), float(window[1]), window[2]),
@@ -159,6 +157,11 @@ def sentence(error: Exception, texts: Texts) -> str:
     where = traceback.extract_tb(error.__traceback__)[-1]  # without the exception's text, which may quote a file
     logger.error("unexpected %s at %s:%s", type(error).__name__, where.name, where.lineno)
     return texts("error.unexpected")
+
+
+def is_number(value: Any) -> bool:
+    """Whether the browser sent a number that a float holds; JSON also has NaN, and whole numbers of any length."""
+    return type(value) in (int, float) and abs(value) < 1e300
 
 
 def field(data: dict[str, Any], name: str, kind: type | tuple[type, ...], *default: Any) -> Any:

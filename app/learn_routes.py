@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
 from app import frames, opinion, quiz
-from app.conversation import field, sentence
+from app.conversation import field, is_number, sentence
 from app.quiz import Quiz
 from app.routes import PRIVATE
 from app.service import Service
@@ -172,7 +172,7 @@ def _case(tutor: Tutor, token: str, position: int) -> dict[str, Any]:
 
 def _commit(tutor: Tutor, token: str, position: int, data: dict[str, Any]) -> dict[str, Any]:
     mark = field(data, "mark", list, None)
-    if mark is not None and not (len(mark) == 2 and all(type(share) in (int, float) for share in mark)):
+    if mark is not None and not (len(mark) == 2 and all(map(is_number, mark))):
         raise RequestError("The mark is not a place on the picture.")
     place = None if mark is None else (float(mark[0]), float(mark[1]))
     response = quiz.Response(field(data, "choice", str), field(data, "confidence", str), place)

@@ -142,6 +142,8 @@ class _Page(Sheets):
         for score in sorted(answer.scores, key=lambda score: -score.probability):
             self.bar(score.probability, BAR, 0.5, 0.34, texts.percent(score.probability))
             self.write(texts.term(score.label), width=62)
+        if words := present.prediction_set_words(analysis, texts):
+            self.write(texts("report.set", words=" · ".join(words)), colour=QUIET)
         self.skip()
 
     def settings(self, analysis: Analysis, map_: EvidenceMap | None, look: Look) -> None:

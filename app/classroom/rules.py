@@ -8,7 +8,6 @@ Pure functions of their arguments: the clock, the database and the network are e
 ``end`` is allowed from every state but ``ended``. A case with a deadline closes by itself.
 """
 
-import math
 import re
 import secrets
 import unicodedata
@@ -168,4 +167,4 @@ def reply_of(data: object, classes: Container[str]) -> Reply:
 
 
 def _is_share(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 1
+    return type(value) in (int, float) and 0 <= value <= 1

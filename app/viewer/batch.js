@@ -12,8 +12,10 @@ import { hold, letGo, models, unpack } from "./server.js";
 const TOGETHER = 4; // files in one request
 const TRIES = 30, PAUSE = 2000; // of one file at a full server, and milliseconds between them
 const COLUMNS = ["number", "picture", "name", "modality", "class", "probability", "words", "notes"];
+// Of a refused picture the table shows neither class nor probability, so that they place it nowhere.
 const SORTABLE = { name: (row) => row.name.toLowerCase(), modality: (row) => row.modalityWords ?? "",
-  class: (row) => row.classWords ?? "", probability: (row) => row.probability ?? -1, words: (row) => row.bandWords ?? "",
+  class: (row) => (row.refused ? "" : row.classWords ?? ""),
+  probability: (row) => (row.refused ? -1 : row.probability ?? -1), words: (row) => row.bandWords ?? "",
   notes: (row) => row.error ?? "", number: (row) => row.number };
 
 export class Batch {

@@ -35,7 +35,7 @@ def full_scale(pixels: np.ndarray, bits: int) -> np.ndarray:
 def to_srgb(pixels: np.ndarray, profile: object) -> tuple[np.ndarray, list[str]]:
     """RGB (H, W, 3) as its colour profile (ICC.1) means it, in sRGB, which is what screens show; and what to say of it.
 
-    By LittleCMS, relative colorimetric with black points matched. Without a profile, or with sRGB's own, nothing changes;
+    By LittleCMS, relative colorimetric, black points matched. Without a profile, or with that of sRGB, nothing changes;
     nor, with a warning, where the profile is damaged or of other colours, or samples have 16 bits.
     """
     if not isinstance(profile, bytes) or any(name in profile for name in SRGB):

@@ -112,7 +112,7 @@ def test_an_answer_is_read():
         {"choice": "a", "confidence": 0}, {"choice": "a", "confidence": True}, {"choice": "a", "confidence": 1.0},
         {"choice": "a", "confidence": 1, "mark": [0.5]}, {"choice": "a", "confidence": 1, "mark": [0.5, 1.01]},
         {"choice": "a", "confidence": 1, "mark": [float("nan"), 0]}, {"choice": "a", "confidence": 1, "mark": "ab"},
-        {"choice": "a", "confidence": 1, "mark": [True, 0]},
+        {"choice": "a", "confidence": 1, "mark": [True, 0]}, {"choice": "a", "confidence": 1, "mark": [10**400, 0]},
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_refused(data):

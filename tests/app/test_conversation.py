@@ -102,12 +102,29 @@ def test_a_report_of_values_below_one_through_any_window_of_the_viewer(service, 
 
 
 @pytest.mark.parametrize(
-    "window", [[1, 2], [1, 2, 3], ["1", 2, "LINEAR"], [1, 2, "CUBIC"], [1, -2, "LINEAR"], [1, 9, "LUT"]]
+    "window",
+    [
+        [1, 2],
+        [1, 2, 3],
+        ["1", 2, "LINEAR"],
+        [1, 2, "CUBIC"],
+        [1, -2, "LINEAR"],
+        [1, 9, "LUT"],
+        [10**400, 1, "LINEAR"],
+        [float("nan"), 1, "LINEAR"],
+        [True, 2, "LINEAR"],
+    ],
 )
 def test_a_window_that_is_none_ends_in_a_sentence(service, wish, window):
     picture = {"token": service.hold(nifti(np.ones((64, 64, 2), np.float32))), "task": "kidney-ct"}
     message = steps(conversation.write_report(service, wish | picture | {"format": "png", "window": window}))[-1]
     assert "window is not" in message["error"]
+
+
+@pytest.mark.parametrize("opacity", [10**400, float("nan"), -1])
+def test_an_opacity_that_is_none_ends_in_a_sentence(service, wish, opacity):
+    message = steps(conversation.write_report(service, wish | {"format": "png", "opacity": opacity}))[-1]
+    assert message["error"] == "The opacity must lie between 0 and 1."
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 3, {}])

@@ -189,6 +189,23 @@ def test_a_row_shows_a_probability_unless_it_is_refused_or_waits(visit, locale, 
     assert visit(locale=locale).evaluate(script, row) == [f"1aCTCyst{probability}No", "1aCTNo", "1aCTCystNo"]
 
 
+def test_rows_are_sorted_by_what_they_show(page):
+    """What a refused row hides must not tell its place."""
+    script = """async () => {
+      const load = (name) => import(new URL(`viewer/${name}.js`, document.baseURI));
+      const [{Batch}, {texts}] = [await load("batch"), await load("server")];
+      const batch = new Batch(document.createElement("div"), await texts("en"), () => {});
+      for (const [probability, classWords, refused] of [[0.2, "B"], [0.9, "C", true], [0.8, "A"], [0.1, "A", true]]) {
+        Object.assign(batch.addRow(classWords, "token"), {probability, classWords, refused, bandWords: "-"});
+      }
+      return ["probability", "probability", "class"].map((by) => {
+        batch.sort(by);
+        return [...batch.element.querySelectorAll("tbody td:first-child")].map((cell) => cell.textContent).join("");
+      });
+    }"""
+    assert page.evaluate(script) == ["2413", "3142", "2431"]
+
+
 def test_no_two_rows_have_the_same_number(page):
     after_a_cancelled_run = """() => import(new URL("viewer/batch.js", document.baseURI))
       .then(({Batch}) => Batch.prototype.addRow.call({rows: [{number: 1}, {number: 4}]}, "name").number)"""

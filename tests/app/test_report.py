@@ -47,6 +47,14 @@ def test_a_report_says_which_side_is_which_and_that_it_shows_the_picture_as_file
         assert any(line.startswith(words) and "not turned, mirrored" in line for line in words_of(page))
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "Set that holds the truth"), ("de", "Menge, die neunmal von")])
+def test_the_prediction_set_is_in_the_report_where_there_is_one(analysis, language, words):
+    for answer, there in ((analysis.answer, True), (dataclasses.replace(analysis.answer, prediction_set=None), False)):
+        page = _Page(texts_for(language))
+        page.answer(dataclasses.replace(analysis, answer=answer))
+        assert any(line.startswith(words) for line in words_of(page)) == there
+
+
 def test_a_window_has_the_decimal_mark_of_the_language(analysis):
     grey = dataclasses.replace(analysis, image=analysis.image.replace(pixels=analysis.image.pixels[..., 0].copy()))
     page = _Page(texts_for("de"))

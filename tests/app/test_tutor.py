@@ -196,6 +196,7 @@ def test_a_quiz_over_the_wire(ask, deck):
         {"choice": 3, "confidence": "sure"},
         {"choice": "cyst", "confidence": "sure", "mark": [1, "2"]},
         {"choice": "cyst", "confidence": "sure", "mark": [True, 1]},
+        {"choice": "cyst", "confidence": "sure", "mark": [10**400, 1]},
     ],
 )
 def test_bad_answers_get_a_sentence(ask, body):
