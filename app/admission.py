@@ -6,7 +6,7 @@ from app.engine import FULL
 from app.gate import App, Receive, Refusal, Scope, Send
 from app.line import Line
 
-TAKES_PICTURES = re.compile(r"/(?:pictures|archives|examples/\d+|gradio_api/upload)/?")
+TAKES_PICTURES = re.compile(r"/(?:pictures(?:/[^/]+/[^/]+/part)?|archives|examples/\d+|gradio_api/upload)/?")
 
 
 class Admission:

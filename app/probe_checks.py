@@ -20,6 +20,7 @@ EVIL = "https://evil.example"
 CANARY = "DOE^JOHN_12345.dcm"
 POSTS = (
     "pictures",
+    "pictures/none/0/part",
     "archives",
     "examples/0",
     "learn/quizzes",

@@ -67,6 +67,18 @@ def add_routes(
         headers = PRIVATE | {"Content-Encoding": "deflate"}
         return Response(body, media_type="application/octet-stream", headers=headers)
 
+    @server.post("/pictures/{token}/{frame}/part")
+    async def hold_part(
+        token: str, frame: int, left: int, top: int, width: int, height: int, language: Language = "en"
+    ) -> Response:
+        """Holds a rectangle of a frame, in its pixels, as if it had been sent; answers with its token."""
+        try:
+            async with decoding:
+                part = await run_in_threadpool(service.take_part, token, frame, left, top, width, height)
+        except MedMambaError as error:
+            return _sentence(str(error), 422, language)
+        return PlainTextResponse(part, headers=PRIVATE)
+
     @server.delete("/pictures/{token}")
     def forget(token: str) -> Response:
         """Forgets a file at once; nothing happens if it is not held."""

@@ -115,6 +115,17 @@ class Service:
         self.line.join(token, len(data))
         return token
 
+    def take_part(self, token: str, frame: int, left: int, top: int, width: int, height: int) -> str:
+        """``take_in`` a rectangle of a held picture, in its pixels, as a picture of its own.
+
+        Raises:
+            RequestError, ImageError: as for ``picture``; or the rectangle is none of it.
+        """
+        image = self.picture(token, frame).part(left, top, width, height)
+        part = self._store.put_picture(image, spare=2 * self.line.seconds)
+        self.line.join(part, image.pixels.nbytes)
+        return part
+
     def file(self, token: str) -> bytes:
         """The bytes of a held file.
 

@@ -59,9 +59,19 @@ class PictureStore:
 
     def put(self, data: bytes, spare: float = 0.0) -> str:
         """Hold a file; returns its token. For ``spare`` seconds, or until ``release``, it makes room for no other."""
+        return self._hold(Held(data, len(data)), spare)
+
+    def put_picture(self, image: MedicalImage, spare: float = 0.0) -> str:
+        """As ``put``, for a picture that comes from no file of its own: it has this one frame."""
+        held = Held(b"", 0, OrderedDict({0: image}))
+        held.weigh()
+        return self._hold(held, spare)
+
+    def _hold(self, held: Held, spare: float) -> str:
         token, now = secrets.token_urlsafe(16), self._clock()
+        held.touched, held.spared_until = now, now + spare
         with self._lock:
-            self._held[token] = Held(data, len(data), touched=now, spared_until=now + spare)
+            self._held[token] = held
             self._make_room()
         return token
 

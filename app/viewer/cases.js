@@ -2,7 +2,7 @@
 // all come in here.
 
 import { dropped, named } from "./files.js";
-import { hold, holdExample, letGo } from "./server.js";
+import { hold, holdExample, holdPart, letGo } from "./server.js";
 
 export class Cases {
   // on: {open(case), empty(), count(), busy(key), fail(sentence, again), photo()}; `again` sends anew what did not fit in. Without
@@ -57,6 +57,12 @@ export class Cases {
 
   take(number) {
     return this.join([{ name: "", send: async () => ({ token: await holdExample(number), frame: 0, example: number }) }]);
+  }
+
+  // A rectangle of the open case becomes one of its own.
+  cut(rectangle) {
+    const { token, frame } = this.case;
+    return this.join([{ name: "", send: async () => ({ token: await holdPart(token, frame, rectangle), frame: 0 }) }]);
   }
 
   // Each new case replaces nothing: it joins the list, and the first new one is opened, or whichever comes once all before it

@@ -93,10 +93,18 @@ export class Editor {
       if (!token) break;
       const entry = { token, truth: "", text: "", source: "", licence: "" };
       this.origins.set(entry, { file });
-      this.deck.cases.push(entry);
       this.edits += 1;
-      this.draw();
+      this.append(entry);
     }
+  }
+
+  // Behind the rows that are there: somebody may be writing in one of them.
+  append(entry) {
+    const { cases } = this.deck, before = this.list.querySelector("[data-act='editor.down']:disabled");
+    if (before) before.disabled = false;
+    else this.list.replaceChildren();
+    cases.push(entry);
+    this.list.append(this.row(entry, cases.length - 1));
   }
 
   async read(zip) {

@@ -1,7 +1,9 @@
-// Files with the names that the visitor knows them by, from inputs and from what is dropped or pasted, folders included.
+// Files with the names that the visitor knows them by, from inputs and from what is dropped or pasted, folders included. Of a
+// folder's files, hidden ones, which systems leave behind, are none.
 
 export function named(files) {
-  return [...files].map((file) => ({ file, name: file.webkitRelativePath || file.name }));
+  const seen = [...files].filter((file) => !file.webkitRelativePath?.includes("/."));
+  return seen.map((file) => ({ file, name: file.webkitRelativePath || file.name }));
 }
 
 // What a DataTransfer holds. It must be called in the event itself: afterwards the browser shows nothing of it.
@@ -11,7 +13,7 @@ export async function dropped(transfer) {
   return (await Promise.all(entries.filter(Boolean).map(walk))).flat();
 }
 
-// The files at an entry and below it, in the order of their names; hidden ones, which systems leave behind, are none.
+// The files at an entry and below it, in the order of their names.
 async function walk(entry) {
   if (entry.isFile) return [{ file: await new Promise((...done) => entry.file(...done)), name: entry.fullPath.slice(1) }];
   const reader = entry.createReader(), inside = [];

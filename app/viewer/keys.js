@@ -3,7 +3,7 @@
 const KEYS = {
   i: "invert", " ": "reset", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", 0: "fit",
   1: "preset1", 2: "preset2", 3: "preset3", 4: "preset4", 5: "preset5",
-  h: "flipH", v: "flipV", r: "rotate", o: "overlay", b: "both", c: "pin", n: "next", p: "previous", "?": "help",
+  h: "flipH", v: "flipV", r: "rotate", o: "overlay", b: "both", c: "pin", x: "part", n: "next", p: "previous", "?": "help",
   ArrowUp: "framePrevious", ArrowDown: "frameNext",
 };
 

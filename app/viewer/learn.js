@@ -17,7 +17,7 @@ export class Learn {
   constructor(element, words) {
     Object.assign(this, { element, words, text: (key, values) => fill(words[key], values) });
     this.tasks = []; // what a deck may ask of the network
-    this.visit = 0; // what arrives late for a case that was left is dropped
+    this.visit = 0; // what arrives late for a screen or a case that was left is dropped
     this.isRunning = false; // a quiz with answers whose results have not been seen
     addEventListener("beforeunload", (event) => (this.isRunning || this.editor?.isDirty) && event.preventDefault());
     for (const type of ["dragover", "drop"]) document.addEventListener(type, (event) => this.drop(event));
@@ -36,6 +36,7 @@ export class Learn {
 
   // Shows nodes instead of what was there; the error line comes first.
   show(...nodes) {
+    this.visit += 1;
     this.error = node("p", { className: "mm-error", role: "alert", hidden: true, data: { part: "learn-error" } });
     this.element.replaceChildren(this.error, ...nodes);
   }
@@ -63,7 +64,6 @@ export class Learn {
   }
 
   async choose() {
-    this.visit += 1;
     this.finished = this.isRunning = false;
     const list = node("ul", { className: "mm-decks", "aria-label": this.words["learn.decks"] });
     const file = node("input", { type: "file", accept: ".zip", hidden: true, data: { part: "deck" } });
@@ -106,21 +106,26 @@ export class Learn {
 
   // `again` is how the same deck is started once more.
   async start(path, body) {
+    const visit = ++this.visit;
     const quiz = await this.attempt(async () => (await this.ask(path, body)).json());
-    if (!quiz) return;
+    if (!quiz || visit !== this.visit) return;
     Object.assign(this, { quiz, again: () => this.start(path, body) });
     this.labels = Object.fromEntries(quiz.classes.map(({ name, label }) => [name, label]));
     this.layOut();
     this.visitCase(0);
   }
 
-  // The viewer and the panel beside it stay for the whole quiz.
+  // The panel stays for the whole quiz. The viewer beside it stays for good, since it listens to the keys of the whole page.
   layOut() {
-    const stage = node("div", { className: "mm-viewer" });
+    this.viewer ??= this.makeViewer();
+    this.viewer.clear(false);
     this.panel = node("section", { className: "mm-learn-panel" });
     this.panel.setAttribute("aria-live", "polite");
-    this.show(node("div", { className: "mm-learn-quiz" }, stage, this.panel));
-    this.viewer = new Viewer(stage, this.words, {
+    this.show(node("div", { className: "mm-learn-quiz" }, this.viewer.element, this.panel));
+  }
+
+  makeViewer() {
+    const viewer = new Viewer(node("div", { className: "mm-viewer" }), this.words, {
       ask: () => {},
       frame: () => {},
       trust: () => {},
@@ -129,10 +134,12 @@ export class Learn {
       help: () => showHelp(this.words),
       point: (place) => this.setMark(place),
     });
-    this.viewer.part("stage").addEventListener("keydown", (event) => this.key(event));
+    viewer.part("stage").addEventListener("keydown", (event) => this.key(event));
+    return viewer;
   }
 
   key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const moves = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
     const by = moves[event.key], from = this.draft?.mark;
     if (event.key === "m") this.setMark(from ? null : [...this.viewer.view.centre]);
@@ -285,7 +292,6 @@ export class Learn {
   async results() {
     const found = await this.attempt(async () => (await this.ask(`quizzes/${this.quiz.quiz}/results`)).json());
     if (!found) return;
-    this.visit += 1;
     this.finished = true;
     this.isRunning = false;
     const look = (position) => (this.layOut(), this.visitCase(position));

@@ -32,6 +32,7 @@ export async function mountViewer(element, trigger, watch, props) {
     trust: () => send("trust"),
     help: () => showHelp(words),
     pin: (on) => page.pin(on, words),
+    part: (rectangle) => cases.cut(rectangle),
     close: () => cases.close(),
   });
   const examples = new Examples(words, (number) => cases.take(number));

@@ -12,7 +12,7 @@ export class Picture {
     this.canvas = document.createElement("canvas");
     this.canvas.width = this.shownWidth;
     this.canvas.height = this.shownHeight;
-    this.drawn = "";
+    this.drawn = null; // the window and the inversion that are on the canvas
   }
 
   static async fetch(description, signal) {
@@ -35,9 +35,8 @@ export class Picture {
 
   // Draws the samples through a window on the picture's own canvas, unless they are there already.
   render(window, invert) {
-    const key = `${window.centre} ${window.width} ${window.function} ${invert}`;
-    if (key === this.drawn) return this.canvas;
-    this.drawn = key;
+    if (this.drawn?.window === window && this.drawn.invert === invert) return this.canvas;
+    this.drawn = { window, invert };
     const table = this.table(window, invert);
     const context = this.canvas.getContext("2d");
     const image = context.createImageData(this.shownWidth, this.shownHeight);

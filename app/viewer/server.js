@@ -4,21 +4,34 @@
 const ROOT = new URL("../", import.meta.url);
 const FULL = 503; // too much is under way: the same may be sent again
 const GONE = 410; // what a token named is no longer held
+const RETRY = 2000; // milliseconds
 let words = {};
 
 export function address(path) {
   return new URL(path, ROOT).href;
 }
 
-// The page's texts. What goes wrong from then on is told in their language.
+// The page's texts, without which it can show nothing. What goes wrong from then on is told in their language.
 export async function texts(language) {
-  words = await (await fetch(address(`texts/${language}`))).json();
-  return words;
+  for (;;) {
+    try {
+      const response = await fetch(address(`texts/${language}`));
+      if (response.ok) return (words = await response.json());
+    } catch {
+      // as if it had not answered
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY));
+  }
 }
 
 // Sends a file's bytes, without its name; resolves to the token it is held under. `later`: nothing is asked about it next.
 export async function hold(file, later = false) {
   return (await post(`pictures${later ? "?later=true" : ""}`, file)).text();
+}
+
+// Holds a rectangle of a frame of a held file as a picture of its own; resolves to its token.
+export async function holdPart(token, frame, rectangle) {
+  return (await post(`pictures/${token}/${frame}/part?${new URLSearchParams(rectangle)}`)).text();
 }
 
 // Lets go of a held file. Nobody waits for it: what is not let go is forgotten after a while.
@@ -61,7 +74,9 @@ export async function request(path, options = {}) {
   } catch (error) {
     throw error.name === "AbortError" ? error : new Error(words["error.network"]);
   }
-  const { ok, status } = response;
+  const { ok, status } = response, kind = response.headers.get("content-type") ?? "";
+  // No request is answered with a page: that is a proxy's, whose source helps nobody, or a captive portal's.
+  if (kind.startsWith("text/html")) throw new Error(words["error.network"]);
   if (!ok) throw Object.assign(new Error(await response.text()), { isFull: status === FULL, isGone: status === GONE });
   return response;
 }

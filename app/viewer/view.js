@@ -34,6 +34,17 @@ export class View {
     return [point.x, point.y];
   }
 
+  // The rectangle of the picture, in its pixels, that a pane shows.
+  visible(picture, width, height) {
+    const corners = [[0, 0], [width, height]].map(([x, y]) => this.toPicture(picture, width, height, x, y));
+    const span = (axis, side) => {
+      const ends = corners.map((corner) => Math.min(side, Math.max(0, Math.round(corner[axis])))).sort((a, b) => a - b);
+      return [ends[0], ends[1] - ends[0]];
+    };
+    const [[left, across], [top, down]] = [span(0, picture.width), span(1, picture.height)];
+    return { left, top, width: across, height: down };
+  }
+
   pan(picture, width, height, dx, dy) {
     const from = this.toPicture(picture, width, height, 0, 0), to = this.toPicture(picture, width, height, dx, dy);
     this.centre[0] = Math.min(1, Math.max(0, this.centre[0] - (to[0] - from[0]) / picture.width));

@@ -11,7 +11,7 @@ const METHODS = ["grad-cam", "integrated-gradients"];
 const STAGES = [4, 3, 2, 1];
 
 export class Viewer {
-  // on: {ask(change), step(by), frame(number), trust(), report(format), pin(), help(), point([x, y]), close()}
+  // on: {ask(change), step(by), frame(number), trust(), report(format), pin(), help(), point([x, y]), part(rectangle), close()}
   constructor(element, texts, on) {
     Object.assign(this, { element, texts, on });
     this.view = new View();
@@ -50,7 +50,7 @@ export class Viewer {
         <span class="mm-group">${button("rotate", "r")}${button("flipH", "h")}${button("flipV", "v")}${button("invert", "i")}
           ${button("reset", this.text("key.space"))}</span>
         <span class="mm-group mm-layouts">${button("picture")}${button("overlay", "o")}${button("both", "b")}</span>
-        <span class="mm-group">${button("pin", "c")}</span>
+        <span class="mm-group">${button("pin", "c")}${this.on.part ? button("part", "x") : ""}</span>
         <span class="mm-group">${button("help", "?")}</span>
       </div>
       <div class="mm-stage" tabindex="0" data-part="stage" role="group" aria-label="${this.text("viewer.label")}">
@@ -113,12 +113,14 @@ export class Viewer {
       return [event.clientX - box.left, event.clientY - box.top];
     };
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
+    stage.addEventListener("mousedown", (event) => event.preventDefault()); // a drag selects no text and scrolls no page
     stage.addEventListener("pointerdown", (event) => {
       if (!this.picture) return;
       this.part("stage").focus({ preventScroll: true });
       stage.setPointerCapture(event.pointerId);
       const tool = event.button === 1 ? "pan" : event.button === 2 || event.shiftKey ? "level" : this.tool;
       const pane = event.target.closest(".mm-pane"), { clientX: x, clientY: y } = event;
+      for (const other of active.values()) other.isTap = false; // a pinch, even where one finger rests
       active.set(event.pointerId, { x, y, tool, pane, from: [x, y], isTap: event.button === 0 && !active.size });
     });
     stage.addEventListener("pointermove", (event) => {
@@ -130,7 +132,7 @@ export class Viewer {
         const other = [...active.entries()].find(([id]) => id !== event.pointerId)[1];
         const before = Math.hypot(last.x - other.x, last.y - other.y);
         const after = Math.hypot(event.clientX - other.x, event.clientY - other.y);
-        const box = stage.getBoundingClientRect();
+        const box = (last.pane ?? stage).getBoundingClientRect();
         this.zoom(after / (before || 1), (event.clientX + other.x) / 2 - box.left, (event.clientY + other.y) / 2 - box.top);
       } else if (last.tool === "pan") {
         this.view.pan(this.picture, ...this.paneSize, dx, dy);
@@ -173,6 +175,13 @@ export class Viewer {
 
   get paneSize() {
     return this.panes[this.layout === "picture" ? "picture" : "overlay"].size;
+  }
+
+  // The part of the picture that is in view, as a rectangle; null if that is all of it.
+  get visiblePart() {
+    const rectangle = this.picture && this.view.visible(this.picture, ...this.paneSize);
+    const isWhole = !rectangle || (rectangle.width >= this.picture.width && rectangle.height >= this.picture.height);
+    return isWhole ? null : rectangle;
   }
 
   zoom(factor, x, y) {
@@ -221,6 +230,7 @@ export class Viewer {
       overlay: () => (this.layout = this.layout === "overlay" ? "picture" : "overlay"),
       both: () => (this.layout = this.layout === "both" ? "overlay" : "both"),
       pin: () => this.pin(),
+      part: () => this.visiblePart && this.on.part?.(this.visiblePart),
       frameNext: () => this.moveFrame(1),
       framePrevious: () => this.moveFrame(-1),
       trust: () => this.on.trust(),
@@ -236,9 +246,15 @@ export class Viewer {
     this.on.pin(Boolean(this.pinned));
   }
 
+  // From the frame that was asked for last: it may still be on its way.
   moveFrame(by) {
-    const frame = this.picture.frame + by;
-    if (frame >= 0 && frame < this.picture.frames) this.on.frame(frame);
+    const frame = this.frame + by;
+    if (frame >= 0 && frame < this.picture.frames) this.askFrame(frame);
+  }
+
+  askFrame(frame) {
+    this.frame = frame;
+    this.on.frame(frame);
   }
 
   set(input) {
@@ -248,7 +264,7 @@ export class Viewer {
     else if (set === "colormap") this.look.colormap = input.value;
     else if (set === "method") this.on.ask({ method: input.value });
     else if (set === "stage") this.on.ask({ stage: Number(input.value) });
-    else if (set === "frame") this.on.frame(Number(input.value) - 1);
+    else if (set === "frame") this.askFrame(Number(input.value) - 1);
     this.draw();
   }
 
@@ -261,6 +277,7 @@ export class Viewer {
   // of a slice without anything would make the next one white.
   show(picture, sameFile = false) {
     this.picture = picture;
+    this.frame = picture.frame;
     if (!sameFile) {
       this.reset();
       this.tool = picture.colour ? "pan" : "level";
@@ -336,6 +353,7 @@ export class Viewer {
         button.setAttribute("aria-pressed", Boolean(pressed[action]));
       }
     }
+    for (const button of this.element.querySelectorAll("[data-do=part]")) button.disabled = !this.visiblePart;
     for (const button of this.element.querySelectorAll("[data-preset]")) {
       button.setAttribute("aria-pressed", this.picture?.presets[button.dataset.preset] === this.look.window);
     }
@@ -356,7 +374,7 @@ export class Viewer {
   readout(x, y, pane) {
     if (!this.picture) return this.part("readout").replaceChildren();
     const { window: w } = this.look, zoom = this.view.scale(this.picture, ...this.paneSize);
-    const parts = [`${Math.round(zoom * 100)} %`, this.text("viewer.wl", { width: this.figure(w.width), centre: this.figure(w.centre) })];
+    const parts = [`${Math.round(zoom * (window.devicePixelRatio || 1) * 100)} %`, this.text("viewer.wl", { width: this.figure(w.width), centre: this.figure(w.centre) })];
     if (pane) {
       const point = this.view.toPicture(this.picture, pane.clientWidth, pane.clientHeight, x, y);
       const value = this.picture.valueAt(...point);

@@ -16,6 +16,8 @@ import numpy as np
 from medmamba.errors import ImageError
 
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID", "LUT")
+SMALLEST_PART = 16  # pixels a side
+PART = "This is a part of a larger picture."
 CHUNK = 1 << 20  # values rendered at a time, so that a picture at the size limit needs little memory beside its own
 
 
@@ -100,6 +102,25 @@ class MedicalImage:
     def replace(self, **changes: Any) -> "MedicalImage":
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+    def part(self, left: int, top: int, width: int, height: int) -> "MedicalImage":
+        """A rectangle of it, in pixels, as a picture of its own that is drawn as it was in the whole.
+
+        Raises:
+            ImageError: it reaches beyond the picture, or is too small.
+        """
+        rows, columns = self.pixels.shape[:2]
+        if min(width, height) < SMALLEST_PART:
+            raise ImageError(f"The part is too small: it needs {SMALLEST_PART} pixels a side. Choose a larger one.")
+        if left < 0 or top < 0 or left + width > columns or top + height > rows:
+            raise ImageError("The part reaches beyond the picture. Choose it again.")
+        return self.replace(
+            pixels=np.ascontiguousarray(self.pixels[top : top + height, left : left + width]),
+            frame=0,
+            frames=1,
+            warnings=(*(warning for warning in self.warnings if warning != PART), PART),
+            tags={**self.tags, "Rows": str(height), "Columns": str(width)},
+        )
 
     def display(self, window: tuple[float, float] | Window | None = None) -> np.ndarray:
         """The picture as it is shown and classified: a new (H, W, 3) uint8 RGB array.

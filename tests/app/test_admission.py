@@ -15,7 +15,7 @@ from app.engine import FULL
 from app.routes import DECODED_AT_ONCE
 from app.service import Question
 
-PATHS = ("pictures", "archives", "examples/0", "gradio_api/upload")
+PATHS = ("pictures", "pictures/token/0/part", "archives", "examples/0", "gradio_api/upload")
 
 
 @pytest.fixture

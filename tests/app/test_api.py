@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -114,7 +115,18 @@ def test_our_own_routes(running, png):
     assert httpx.get(f"{running.address}pictures/{token}/7").status_code == 404
     assert httpx.get(f"{running.address}pictures/unknown/0").status_code == 404
     assert httpx.post(f"{running.address}pictures", content=b"").status_code == 422
+    part = f"{running.address}pictures/{token}/0/part"
+    held = httpx.post(part, params={"left": 32, "top": 10, "width": 64, "height": 32}).raise_for_status().text
+    samples = httpx.get(f"{running.address}pictures/{held}/0").content
+    whole = np.frombuffer(answer.content, np.uint8).reshape(80, 96, 3)
+    np.testing.assert_array_equal(np.frombuffer(samples, np.uint8).reshape(32, 64, 3), whole[10:42, 32:])
+    assert httpx.delete(f"{running.address}pictures/{held}").status_code == 204
+    for wrong in ({"left": 90}, {"left": -1}, {"left": "NaN"}, {}):
+        refused = httpx.post(part, params={"top": 0, "width": 64, "height": 32} | wrong)
+        assert refused.status_code == 422
+        assert refused.text.endswith(".")
     assert httpx.delete(f"{running.address}pictures/{token}").status_code == 204
+    assert httpx.post(part, params={"left": 0, "top": 0, "width": 64, "height": 32}).status_code == 422
     assert httpx.get(f"{running.address}pictures/{token}/0").status_code == 404
     first = httpx.get(f"{running.address}models").json()[0]
     assert (first["name"], first["routed"]) == ("generalist", True)

@@ -25,12 +25,12 @@ OUTSIDE = [
 READING = [("en-US", "How to read it", "The numbers"), ("de-AT", "So liest man es", "Die Zahlen")]
 SETS = [
     ("en-US", "Show the set that holds the truth nine times in ten", "less than nine in ten"),
-    ("de-AT", "Die Menge zeigen, die neunmal von zehn die Wahrheit enthält", "weniger als neun von zehn"),
+    ("de-AT", "Die Menge zeigen, die in neun von zehn Fällen die Wahrheit enthält", "weniger als neun von zehn"),
 ]
 
 PREVALENCE = [
     ("en-US", "How common is it among your patients?", "0.1"),
-    ("de-AT", "Wie häufig ist es bei Ihnen?", "0,1"),
+    ("de-AT", "Wie häufig ist es unter Ihren Patientinnen und Patienten?", "0,1"),
 ]
 
 

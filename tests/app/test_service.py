@@ -11,6 +11,7 @@ from medmamba import images
 from medmamba.checkpoints import CARD, Card
 from medmamba.classifier import Classifier
 from medmamba.errors import CheckpointError, ImageError, RequestError
+from medmamba.images.picture import PART
 
 
 def test_the_page_and_the_classifier_agree_exactly(service, checkpoint_root, png):
@@ -60,6 +61,22 @@ def test_a_picture_that_was_taken_in_is_there_when_it_is_asked_about(checkpoint_
     service = Service(PictureStore(3 * len(png()), 900.0), root=checkpoint_root)
     tokens = [service.take_in(png(seed=seed)) for seed in range(6)]
     assert all(service.classify(Question(token)).answer.task for token in tokens)
+
+
+def test_a_part_is_a_picture_of_its_own(service, png):
+    whole = service.hold(png())
+    part = service.take_part(whole, 0, 8, 4, 64, 48)
+    seen = service.picture(whole).display()[4:52, 8:72]
+    np.testing.assert_array_equal(service.picture(part).display(), seen)
+    buffer = io.BytesIO()
+    Image.fromarray(seen).save(buffer, "PNG")
+    answer, same = (service.classify(Question(token)) for token in (part, service.hold(buffer.getvalue())))
+    assert answer.answer.scores == same.answer.scores
+    assert PART in answer.warnings
+    service.drop(whole)
+    assert service.picture(part) is not None
+    with pytest.raises(RequestError, match="no longer held"):
+        service.take_part(whole, 0, 8, 4, 64, 48)
 
 
 def test_a_map_and_its_trust(service, png):

@@ -1,9 +1,11 @@
 import weakref
 
+import numpy as np
 import pytest
 
 from app.store import PictureStore
 from medmamba.errors import ImageError, RequestError
+from medmamba.images import MedicalImage
 
 
 class Clock:
@@ -24,6 +26,17 @@ def test_a_token_gives_its_file_and_no_other_does(clock):
     assert [store.get(token).data for token in tokens] == [b"a", b"b"]
     with pytest.raises(RequestError, match="no longer held"):
         store.get("made up")
+
+
+def test_a_picture_without_a_file_is_held_and_weighed_like_one(clock):
+    store = PictureStore(10**6, 10, clock)
+    image = MedicalImage(np.zeros((20, 30), np.uint8))
+    token = store.put_picture(image)
+    assert store.picture(token) is image
+    assert store.holdings() == (1, 600)
+    with pytest.raises(ImageError):
+        store.picture(token, 1)
+    assert store.picture(token) is image
 
 
 def test_files_are_forgotten_when_untouched(clock):

@@ -3,6 +3,7 @@
 import io
 import itertools
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pydicom
@@ -226,6 +227,49 @@ def test_one_to_one_fit_and_the_keys_for_them(page, png):
     assert zoom(page) == 125
     page.keyboard.press("0")
     assert zoom(page) == fitted
+
+
+def test_the_part_in_view_becomes_a_picture_of_its_own(page, png):
+    open_picture(page, png(400, 300))
+    settle(page)
+    part = page.locator("[data-do=part]")
+    assert part.is_disabled(), "all of it is in view"
+    page.keyboard.press("x")
+    page.locator(".mm-pane:visible").last.hover()
+    for _ in range(6):
+        page.keyboard.press("+")
+    with page.expect_request("**/part?*") as sent:
+        page.keyboard.press("x")
+    asked = {name: int(value[0]) for name, value in parse_qs(urlsplit(sent.value.url).query).items()}
+    assert 40 < asked["width"] < 300
+    assert abs(asked["left"] + asked["width"] / 2 - 200) < 3, "the middle is in view"
+    assert abs(asked["top"] + asked["height"] / 2 - 150) < 3
+    page.wait_for_selector("text=This is a part of a larger picture.")
+    assert "2 of 2" in page.locator("[data-part=cases] output").inner_text()
+    assert part.is_disabled()
+    page.keyboard.press("p")
+    page.wait_for_selector("text=1 of 2")
+    page.wait_for_selector("text=This is a part of a larger picture.", state="detached")
+
+
+def test_what_is_in_view_of_a_turned_and_mirrored_picture(page):
+    """A pane of 100 x 100 on a picture of 400 x 200 at twice its size, centred a quarter from its left and top."""
+    script = """async () => {
+      const {View} = await import(new URL("viewer/view.js", document.baseURI));
+      const picture = {width: 400, height: 200}, seen = [];
+      for (const change of [{}, {turns: 1}, {turns: 2, mirrored: true}, {zoom: null}, {centre: [0, 1]}]) {
+        const view = Object.assign(new View(), {zoom: 2, centre: [0.25, 0.25]}, change);
+        const {left, top, width, height} = view.visible(picture, 100, 60);
+        seen.push([left, top, width, height]);
+      }
+      return seen;
+    }"""
+    seen = page.evaluate(script)
+    assert seen[0] == [75, 35, 50, 30]
+    assert seen[1] == [85, 25, 30, 50], "a quarter turn swaps the sides"
+    assert seen[2] == seen[0]
+    assert seen[3] == [0, 0, 300, 170]
+    assert seen[4] == [0, 185, 25, 15], "no further than the picture"
 
 
 def test_opacity_colours_and_sign_act_without_the_server(page, png):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from medmamba.errors import ImageError
-from medmamba.images.picture import MedicalImage, Window, gaps
+from medmamba.images.picture import PART, MedicalImage, Window, gaps
 
 few = settings(max_examples=60, deadline=None)
 numbers = st.floats(-1e5, 1e5)
@@ -163,3 +163,35 @@ def test_wide_integers_are_drawn_like_narrow_ones() -> None:
     pixels = np.array([[-(2**31), 0, 2**31 - 1]], dtype=np.int32)
     image = MedicalImage(pixels, value_range=(-(2.0**31), 2.0**31 - 1))
     assert image.display()[0, :, 0].tolist() == [0, 128, 255]
+
+
+@few
+@given(pixels=hnp.arrays(np.int16, (24, 40)), left=st.integers(0, 24), top=st.integers(0, 8), colour=st.booleans())
+def test_a_part_is_drawn_as_it_was_in_the_whole(pixels: np.ndarray, left: int, top: int, colour: bool) -> None:
+    pixels = np.repeat(pixels.astype(np.uint8)[..., None], 3, axis=2) if colour else pixels
+    low, high = float(pixels.min()), float(pixels.max())
+    whole = MedicalImage(pixels, inverted=True, value_range=(low, high), padding=(low, low), pixel_spacing=(0.5, 0.25))
+    part = whole.part(left, top, 16, 16)
+    np.testing.assert_array_equal(part.display(), whole.display()[top : top + 16, left : left + 16])
+    assert part.pixels.flags.c_contiguous
+    assert part.pixel_spacing == whole.pixel_spacing
+
+
+def test_a_part_is_one_frame_that_says_what_it_is_once() -> None:
+    tags = {"Rows": "40", "Columns": "50", "Modality": "CT"}
+    whole = MedicalImage(np.zeros((40, 50), np.uint8), frame=2, frames=5, warnings=("Frame 3 of 5.",), tags=tags)
+    part = whole.part(10, 0, 40, 30).part(0, 0, 20, 30)
+    assert part.warnings == ("Frame 3 of 5.", PART)
+    assert (part.frame, part.frames) == (0, 1)
+    assert part.tags == {"Rows": "30", "Columns": "20", "Modality": "CT"}
+
+
+@pytest.mark.parametrize(
+    ("rectangle", "words"),
+    [((0, 0, 15, 16), "too small"), ((0, 0, 16, 15), "too small"), ((-1, 0, 16, 16), "beyond"),
+     ((0, -1, 16, 16), "beyond"),
+     ((35, 0, 16, 16), "beyond"), ((0, 25, 16, 16), "beyond"), ((0, 0, 51, 16), "beyond")],
+)  # fmt: skip
+def test_what_is_no_part_is_refused(rectangle: tuple[int, int, int, int], words: str) -> None:
+    with pytest.raises(ImageError, match=words):
+        MedicalImage(np.zeros((40, 50), np.uint8)).part(*rectangle)

@@ -54,7 +54,7 @@ export async function released(element) {
 // Replaces what an element holds, and leaves the keyboard's focus, an open menu and what was scrolled where they were. What
 // had the focus may be gone, as the button of a step that was taken: then the heading of what is new has it.
 export function redraw(element, ...parts) {
-  const mark = (node) => [node.tagName, node.id, node.value, node.getAttribute("aria-label") ?? node.textContent].join("|");
+  const mark = (node) => [node.tagName, node.id, node.name, node.value, node.getAttribute("aria-label") ?? node.textContent].join("|");
   const focused = element.contains(document.activeElement) ? mark(document.activeElement) : null;
   const menu = element.querySelector("details")?.open ?? false;
   const scrollers = () => SCROLLED.flatMap((kind) => [...element.querySelectorAll(kind)].map((node, i) => [kind + i, node]));

@@ -60,7 +60,8 @@ async function forward() {
 
 addEventListener("keydown", (event) => {
   const isOnward = event.key === "ArrowRight" || event.key === "PageDown"; // presenters' remotes send PageDown
-  if (!isOnward || event.repeat || !view?.forward || event.target.closest?.(".cr-scroll")) return;
+  const isBrowsers = event.ctrlKey || event.metaKey || event.altKey; // the next tab, the next page
+  if (!isOnward || isBrowsers || event.repeat || !view?.forward || event.target.closest?.(".cr-scroll")) return;
   event.preventDefault();
   forward();
 });

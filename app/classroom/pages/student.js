@@ -6,13 +6,15 @@ import { Pane } from "./pane.js";
 import { ask, Room, secondsLeft } from "./room.js";
 
 const PLACE = "medmamba-place"; // {code, key}: this browser's place in a room
+const LONGEST = 10000; // milliseconds until an answer whose connection hangs is sent again
 const page = document.getElementById("page");
 const settings = await begin("class.student.title");
 document.getElementById("strip").textContent = say("strip");
 
 let room = null, view = null, pane = null;
 let draft = {}; // what has been chosen for the open case
-let sending = null; // the answer under way, so that the last one chosen is the last one sent
+let sending = null; // the answer that was chosen last
+let sent = Promise.resolve(); // the one under way: the next waits for it, or the server might get them in another order
 const status = el("p", { class: "cr-status", role: "status" });
 const trouble = el("p", { class: "cr-warning", role: "alert", hidden: true }); // what was asked for in the menu and not done
 
@@ -119,7 +121,7 @@ function show(next) {
   if (!draft.unsent || view.state !== "open") tell(view.state === "open" && view.answer ? "class.saved" : null);
   const parts = { lobby, open, closed, revealed, ended }[view.state]();
   redraw(page, header(), ...parts.filter(Boolean));
-  if (before && before.state !== view.state) page.querySelector("h2")?.focus();
+  if (before && before.state !== view.state) (page.querySelector("h2") ?? page.querySelector(".cr-frame"))?.focus();
   if (draft.unsent && view.state === "open" && before.state !== "open") send(); // it came too late, and now it does not
 }
 
@@ -189,9 +191,12 @@ async function send() {
   if (!draft.choice || !draft.confidence) return tell(draft.choice ? "class.need.confidence" : "class.need.choice");
   const turn = (sending = {});
   tell("class.saving");
-  const { choice, confidence, mark } = draft, { position } = view;
+  const { position } = view;
+  await sent.catch(() => {});
+  if (turn !== sending || position !== view?.position) return;
+  const { choice, confidence, mark = null } = draft;
   try {
-    await room.ask("PUT", `answers/${position}`, { body: { choice, confidence, mark: mark ?? null } });
+    await (sent = room.ask("PUT", `answers/${position}`, { body: { choice, confidence, mark }, signal: AbortSignal.timeout(LONGEST) }));
     if (turn !== sending || position !== view?.position) return;
     draft.unsent = false;
     tell("class.saved");
