@@ -18,6 +18,7 @@ from medmamba.images import MedicalImage
 from medmamba.saliency import LAST_STAGE, DeletionScore, EvidenceMap
 from medmamba.tasks import Task
 
+SELDOM = 0.5  # of a class's test pictures: where fewer were recognised, an answer does not rule the class out
 RELIABLE = 0.8  # share of random tenths that the marked one must beat
 
 
@@ -186,11 +187,21 @@ def band_note(analysis: Analysis, texts: Texts) -> str:
     return texts(f"answer.bandNote.{band.held_back}", error=texts.percent(error), limit=texts.percent(TRUSTED_ERROR))
 
 
+def missed_words(analysis: Analysis, texts: Texts) -> str:
+    """The classes that an answer does not rule out, as the network misses most of their pictures; empty without any."""
+    others = [score for score in analysis.answer.scores if score != analysis.answer.top]
+    shares = ((class_accuracy(analysis, score.name), score.label) for score in others)
+    missed = sorted((share, label) for share, label in shares if share is not None and share < SELDOM)
+    labels = (f"{texts.term(label)} ({texts.percent(share)})" for share, label in missed)
+    return texts("answer.missed", labels=", ".join(labels)) if missed else ""
+
+
 def _band(analysis: Analysis, texts: Texts) -> str:
     kind = analysis.answer.band.kind if analysis.answer.band else ""
+    notes = filter(None, (band_note(analysis, texts), missed_words(analysis, texts)))
     return (
         f'<p class="mm-band mm-band-{kind}" role="status"><strong>{escape(band_words(analysis, texts))}</strong>'
-        f"<small>{escape(band_note(analysis, texts))}</small></p>"
+        f"{''.join(f'<small>{escape(note)}</small>' for note in notes)}</p>"
     )
 
 

@@ -138,6 +138,8 @@ class _Page(Sheets):
         self.write(present.band_words(analysis, texts), 11, "bold")
         if answer.band is not None and answer.band.held_back:
             self.write(present.band_note(analysis, texts), colour=QUIET)
+        if missed := present.missed_words(analysis, texts):
+            self.write(missed)
         self.skip(0.4)
         for score in sorted(answer.scores, key=lambda score: -score.probability):
             self.bar(score.probability, BAR, 0.5, 0.34, texts.percent(score.probability))

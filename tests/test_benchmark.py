@@ -20,6 +20,13 @@ def test_a_plot_needs_its_section(tmp_path, capsys):
     assert "add it to --sections" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--rounds", "--threads"])
+def test_nothing_is_timed_without_a_round_or_a_thread(option, capsys):
+    with pytest.raises(SystemExit):
+        main(["benchmark", "--sections", "scan", option, "0"])
+    assert "a whole number from 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("side", [32, 64])
 def test_vit_takes_pictures_of_its_size(side):
     assert benchmark._vit(side)(torch.zeros(1, 3, side, side)).shape == (1, 1000)

@@ -27,6 +27,10 @@ def test_temperature_of_a_single_class_in_the_labels_is_finite():
     assert low <= calibrate.temperature(logits, np.zeros(30, np.int64)) <= high
 
 
+def test_a_lone_class_is_certain_at_any_temperature():
+    assert calibrate.temperature(np.zeros((5, 1), np.float32), np.zeros(5, np.int64)) == 1.0
+
+
 def test_probabilities_by_hand():
     assert calibrate.probabilities(np.array([[2.0, 0.0]]), 2.0) == pytest.approx(np.array([[0.7310586, 0.2689414]]))
 

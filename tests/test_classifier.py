@@ -112,9 +112,10 @@ def test_a_batch_equals_one_by_one(classifier, picture):
         assert_same(together, alone)
 
 
-def test_an_answer_keeps_its_own_grids_only(classifier, picture):
+def test_an_answer_keeps_its_own_grids_and_square_only(classifier, picture):
     answer = classifier.answer_batch([picture(seed=seed) for seed in range(4)])[0]
     assert [grid.untyped_storage().nbytes() for grid in answer.grids] == [grid.nbytes for grid in answer.grids]
+    assert answer.seen.base is None
     assert answer.nbytes == answer.seen.nbytes + sum(grid.nbytes for grid in answer.grids)
 
 

@@ -72,10 +72,17 @@ def test_too_small_pictures_are_refused():
 def test_it_stays_in_float32_under_autocast():
     model = trained_like(MedMambaConfig((1, 1, 1, 1), 16, 3))
     form, pictures = InferenceForm(model), torch.randn(2, 3, 64, 64)
-    want = form.features(pictures)
+    want, logits = form.features(pictures), form(pictures)
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(form.features(pictures), want)
+        torch.testing.assert_close(form.head(want), logits)
+        torch.testing.assert_close(form(pictures), logits)
         torch.testing.assert_close(form.pyramid(pictures.bfloat16())[-1], want, atol=0.05, rtol=0.05)
+
+
+def test_its_logits_have_no_gradients_though_the_networks_weights_have():
+    form = InferenceForm(trained_like(MedMambaConfig((1, 1, 1, 1), 16, 3)).requires_grad_())
+    assert not form.head(form.features(torch.randn(1, 3, 32, 32))).requires_grad
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])

@@ -92,6 +92,15 @@ def test_a_class_that_is_absent_does_not_lower_the_averages():
     assert oracle.balanced_accuracy_score(labels, sure.argmax(1)) == 1
 
 
+def test_a_class_that_is_absent_does_not_raise_the_averages():
+    """Of two classes that are there, one is named for all pictures: specificity is 0 and 1, whatever the third has."""
+    found = metrics.report(np.array([0, 0, 1, 1]), np.tile([0.8, 0.1, 0.1], (4, 1)), ("a", "b", "c"))
+    assert found["specificity"]["value"] == 0.5
+    assert found["classes"]["c"]["specificity"]["value"] == 1
+    alone = metrics.report(np.zeros(4, np.int64), np.tile([0.8, 0.1, 0.1], (4, 1)), ("a", "b", "c"))
+    assert alone["specificity"] == {"value": None, "low": None, "high": None}
+
+
 def test_few_pictures_leave_wide_intervals():
     """None of three and all of three: resampling would be certain of both, and of a class that it does not meet."""
     labels, named = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 0, 0, 0])

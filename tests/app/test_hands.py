@@ -81,7 +81,7 @@ def test_one_to_one_is_a_hundred_per_cent_on_a_fine_screen_too(visit, png):
 def test_two_tables_of_the_same_span_are_drawn_each_for_itself(page):
     greys = page.evaluate("""async () => {
       const {Picture} = await import(new URL("viewer/picture.js", document.baseURI));
-      const size = {shownWidth: 1, shownHeight: 1, slope: 1, intercept: 0, colour: false, inverted: false, padding: null};
+      const size = {shownWidth: 1, shownHeight: 1, slope: 1, intercept: 0, inverted: false};
       const picture = new Picture(size, new Uint16Array([1]));
       const span = {function: "LUT", centre: 1, width: 2, low: 0, high: 1};
       return [[0, 0], [1, 1]].map((shares) => {
@@ -102,13 +102,12 @@ def test_hidden_files_of_a_chosen_folder_are_left_out(page):
     assert names == ["study/1.dcm", ".chosen"]
 
 
-@pytest.mark.parametrize("status", [200, 413, 502])
-def test_a_proxy_s_page_is_not_shown_for_an_answer(page, png, status):
-    body = "<html><h1>nginx</h1></html>"
-    page.route("**/pictures", lambda route: route.fulfill(status=200, content_type="text/html", body=body))
+def test_a_proxy_s_page_is_not_shown_for_an_answer(page, png):
+    page.route(
+        "**/pictures", lambda route: route.fulfill(content_type="text/html", body="<html><h1>Log in</h1></html>")
+    )
     page.set_input_files("[data-part=file]", {"name": "a", "mimeType": "image/png", "buffer": png()})
-    expect(page.locator("[data-part=error]").first).to_contain_text("The server did not answer.")
-    assert status
+    expect(page.locator("[data-part=error]:visible")).to_contain_text("The server did not answer.")
 
 
 def test_words_that_were_lost_on_the_way_are_asked_for_again(browser, running):
@@ -170,7 +169,6 @@ def test_one_viewer_serves_all_quizzes(page):
     for _ in range(2):
         page.locator("[data-deck] button").first.click()
         page.wait_for_selector("[data-part=commit]")
-        page.locator("[role=tabpanel]:visible, body").first.evaluate("() => 0")
         page.locator(".mm-choice input").first.check()
         page.locator(".mm-confidence input").first.check()
         page.click("[data-part=commit]")

@@ -103,6 +103,22 @@ def test_what_is_held_back_is_said_with_its_reason(analysis):
     assert f"begins at 80.0{PERCENT}" in html
 
 
+def test_classes_that_are_mostly_missed_are_not_ruled_out(analysis):
+    first, *others = sorted(analysis.answer.scores, key=lambda score: -score.probability)
+
+    def measured(*shares):
+        named = zip((first, *others), shares, strict=False)
+        classes = {score.name: {"sensitivity": {"value": share}} for score, share in named}
+        return with_card(analysis, metrics={"kidney-ct": {"classes": classes}})
+
+    words = present.missed_words(measured(0.1, 0.499, 0.0), EN)
+    assert f"recognised: {others[1].label} (0.0{PERCENT}), {others[0].label} (49.9{PERCENT}). A low" in words
+    assert words in present.answer(measured(0.1, 0.499, 0.0), EN)
+    assert others[0].label not in present.missed_words(measured(0.1, 0.5, 0.0), EN)
+    for silent in (measured(0.1, 0.5, 0.5), measured(0.1), with_card(analysis, metrics={})):
+        assert present.missed_words(silent, EN) == ""
+
+
 def test_the_prediction_set_is_hidden_until_asked_for(analysis):
     assert 'data-part="set" role="status" hidden' in present.answer(analysis, EN)
     html = present.answer(analysis, EN, sets=True)

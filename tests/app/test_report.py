@@ -47,7 +47,7 @@ def test_a_report_says_which_side_is_which_and_that_it_shows_the_picture_as_file
         assert any(line.startswith(words) and "not turned, mirrored" in line for line in words_of(page))
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "Set that holds the truth"), ("de", "Menge, die neunmal von")])
+@pytest.mark.parametrize(("language", "words"), [("en", "Set that holds the truth"), ("de", "Menge, die in neun v")])
 def test_the_prediction_set_is_in_the_report_where_there_is_one(analysis, language, words):
     for answer, there in ((analysis.answer, True), (dataclasses.replace(analysis.answer, prediction_set=None), False)):
         page = _Page(texts_for(language))
