@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from medmamba import runtimes, ss2d
-from medmamba.arguments import new_file
+from medmamba.arguments import new_file, whole_from
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.classifier import Classifier
 from medmamba.errors import RequestError
@@ -52,8 +52,10 @@ STAGE_GRIDS = ((56, 96), (28, 192), (14, 384), (7, 768))  # side and scanned cha
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="default: all")
-    parser.add_argument("--rounds", type=int, default=9, help="interleaved calls of each (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
+    parser.add_argument(
+        "--rounds", type=whole_from(1), default=9, help="interleaved calls of each (default: %(default)s)"
+    )
+    parser.add_argument("--threads", type=whole_from(1), default=torch.get_num_threads(), help="default: %(default)s")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", type=new_file, metavar="OUT", help="write the figures")
     parser.add_argument("--plot", type=new_file, metavar="OUT", help="draw the section resolution (.svg, .png)")

@@ -14,6 +14,8 @@ EVIDENCE_QUANTILE = 0.99
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature with the least negative log-likelihood (Guo et al. 2017). logits (n, classes), labels (n,)."""
+    if logits.shape[1] == 1:  # a router to one task alone: its probability is 1 at any temperature
+        return 1.0
     classes = np.arange(logits.shape[1])
 
     def loss(log_temperature: float) -> float:

@@ -160,8 +160,8 @@ class Classifier:
         return [
             self._interpret(
                 logits[i],
-                tuple(grid[i].cpu().clone() for grid in pyramid),  # a part of the batch's grid would keep it all
-                squares[i],
+                tuple(grid[i].cpu().clone() for grid in pyramid),  # a part of the batch's grid would keep it all,
+                squares[i].copy(),  # and so would one of its squares
                 None if distances is None else distances[i],
                 task,
             )

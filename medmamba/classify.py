@@ -73,11 +73,16 @@ def _row(classifier: Classifier, path: Path, task: str | None, frame: int) -> Ro
         return Row(path, None, error=str(error))
 
 
+def _name(path: Path) -> str:
+    """A path that can be written as text, whatever bytes it is made of."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
 def _text(classifier: Classifier, row: Row) -> str:
     if row.answer is None:
-        return f"{row.path}\n  {row.error}\n"
+        return f"{_name(row.path)}\n  {row.error}\n"
     answer, task = row.answer, classifier.card.layout.task(row.answer.task)
-    lines = [str(row.path)]
+    lines = [_name(row.path)]
     if answer.modalities:
         lines.append("  " + ", ".join(f"{m} {p:.1%}" for m, p in answer.modalities[:2]))
     chosen = {"router": "recognised", "user": "as asked", "only": "the only task"}[answer.chosen_by]
@@ -121,7 +126,7 @@ def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
         writer = csv.DictWriter(file, fields, restval="")
         writer.writeheader()
         for row in rows:
-            entry: dict[str, Any] = {"file": harmless(str(row.path)), "error": row.error or ""}
+            entry: dict[str, Any] = {"file": harmless(_name(row.path)), "error": row.error or ""}
             if answer := row.answer:
                 entry |= {
                     "modality": layout.task(answer.task).modality,

@@ -58,7 +58,7 @@ def load_split(root: Path, task: Task, split: str, size: int, cache: Path | None
         return Split(_read_squares(paths, size), labels)
     cached = cache / f"{task.name}-{split}-{size}-{_fingerprint(paths)}.npy"
     if not cached.exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        cached.parent.mkdir(parents=True, exist_ok=True)  # a task's name may have folders in it
         partial = cached.with_suffix(f".{secrets.token_hex(4)}.partial.npy")  # others may be filling the same cache
         np.save(partial, _read_squares(paths, size))
         partial.replace(cached)
@@ -159,7 +159,7 @@ def _fingerprint(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         content = path.read_bytes() if os.access(path, os.R_OK) else b""  # that it cannot be read is said on squaring
-        digest.update(f"{path.parent.name}/{path.name} {len(content)}\n".encode() + content)
+        digest.update(os.fsencode(f"{path.parent.name}/{path.name} {len(content)}\n") + content)
     return digest.hexdigest()[:12]
 
 

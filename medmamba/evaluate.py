@@ -185,6 +185,14 @@ def refusals(card: Card, statistics: dict[str, Tensor], vectors: Tensor) -> np.n
     return (novelty.scores(statistics, vectors) > torch.tensor(list(card.novelty.values()))).numpy()
 
 
+def add_strangers(found: dict[str, Any], card: Card, model: Network, statistics: dict[str, Tensor]) -> None:
+    """Put ``measure_strangers`` beside what was found of the novelty score; say so where it cannot be measured."""
+    try:
+        found[NOVELTY]["strangers_refused"] = measure_strangers(card, model, statistics)
+    except DataError as error:
+        print(f"Refusals of pictures of other things are not measured. {error}")
+
+
 def measure_strangers(card: Card, model: Network, statistics: dict[str, Tensor]) -> dict[str, Any]:
     """Shares refused, under the task they are sent to, of pictures that are none of the modalities, by kind.
 
@@ -246,10 +254,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise RequestError(f"The card has numbers of tasks without pictures in the folder: {names}.")
     found = measure(card, checkpoint.novelty, seen)
     if checkpoint.novelty:
-        try:
-            found[NOVELTY]["strangers_refused"] = measure_strangers(card, model, checkpoint.novelty)
-        except DataError as error:
-            print(f"Refusals of pictures of other things are not measured. {error}")
+        add_strangers(found, card, model, checkpoint.novelty)
     print(f"{card.title} {card.version}, {arguments.split} pictures, 95 % intervals\n")
     print(table(card, found))
     print(comparison(card.metrics, found))

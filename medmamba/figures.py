@@ -161,7 +161,9 @@ def _draw_reliability(axes: Axes, labels: np.ndarray, probabilities: np.ndarray)
 def _draw_features(axes: Axes, seen: Mapping[str, Observed]) -> None:
     chosen = {name: np.random.default_rng(0).permutation(len(own))[:MAPPED] for name, own in seen.items()}
     features = np.concatenate([seen[name].features[rows] for name, rows in chosen.items()])
-    points = TSNE(perplexity=min(PERPLEXITY, (len(features) - 1) / 3), random_state=0).fit_transform(features)
+    begin = "pca" if np.ptp(features, axis=0).any() else "random"  # principal components need something that varies
+    perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
+    points = TSNE(perplexity=perplexity, init=begin, random_state=0).fit_transform(features)
     start = 0
     for number, (name, rows) in enumerate(chosen.items()):
         x, y = points[start : start + len(rows)].T

@@ -28,12 +28,12 @@ def fetch(address: str) -> Path:
     name, _, revision = address.removeprefix(SCHEME).partition("@")
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HFValidationError, HTTPError  # of all that its own HTTP library raises
     except ImportError:
         raise CheckpointError(MISSING) from None
     try:
         folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=FILES))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError):
+    except (HFValidationError, HTTPError, OSError):
         raise CheckpointError("The hub has no such checkpoint, or cannot be reached. Write hf://owner/name.") from None
     if not (folder / CARD).is_file():
         raise CheckpointError("This repository of the hub holds no checkpoint: it has no card.json.")

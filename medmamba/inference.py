@@ -77,11 +77,12 @@ class InferenceForm:
         *_, last = self._stages(x)
         return last[..., self.leave[-1]]
 
+    @torch.inference_mode()
+    @torch.autocast("cpu", enabled=False)
     def head(self, features: Tensor) -> Tensor:
         """As ``MedMamba.head``."""
         return self.source.head(features)
 
-    @torch.inference_mode()
     def __call__(self, x: Tensor) -> Tensor:
         """As ``MedMamba.forward``."""
         return self.head(self.features(x))

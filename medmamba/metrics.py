@@ -155,7 +155,7 @@ def by_class(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndar
     of_rest = torchmetrics.multiclass_specificity(
         torch.from_numpy(predicted), torch.from_numpy(labels), num_classes=classes, average=None
     )
-    specificity = np.where(found[3] < len(labels), of_rest.numpy(), np.nan)
+    specificity = np.where((found[3] > 0) & (found[3] < len(labels)), of_rest.numpy(), np.nan)
     columns = precision, sensitivity, specificity, f1, _aucs(labels, probabilities)
     return dict(zip(BY_CLASS, columns, strict=True))
 
@@ -207,8 +207,8 @@ def report(labels: np.ndarray, probabilities: np.ndarray, names: tuple[str, ...]
     predicted = probabilities.argmax(1)
     overall = {"accuracy": share(predicted == labels)}
     for name in BY_CLASS:
-        mean = np.mean if name == "auc" else np.nanmean  # a macro AUC without one of its classes is another measure
-        overall[name] = Estimate.of(mean(values[name]), mean(resampled[name], axis=1))
+        mean = np.mean if name == "auc" else _mean  # a macro AUC without one of its classes is another measure
+        overall[name] = Estimate.of(float(mean(values[name], axis=-1)), mean(resampled[name], axis=-1))
     overall["sensitivity"] = mean_of([share(predicted[labels == k] == k) for k in range(len(names))])
     overall["balanced_accuracy"] = overall["sensitivity"]
     overall["ece"] = calibration_estimate(labels, probabilities)
@@ -255,7 +255,7 @@ class Resamples:
         columns = (
             np.where(actual > 0, _ratio(hits, np.maximum(predicted, 1)), np.nan),
             _ratio(hits, actual),
-            _ratio(rest - (predicted - hits), rest),
+            np.where(actual > 0, _ratio(rest - (predicted - hits), rest), np.nan),
             np.where(actual > 0, _ratio(2 * hits, actual + predicted), np.nan),
             self._aucs(),
         )
@@ -314,6 +314,11 @@ def _aucs(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 def _one_hot(places: np.ndarray, width: int) -> np.ndarray:
     return (places[:, None] == np.arange(width)).astype(np.float64)
+
+
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """Over what is not NaN; NaN where all is."""
+    return _ratio(np.nansum(values, axis), (~np.isnan(values)).sum(axis))
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -27,7 +27,6 @@ from medmamba.checkpoints import CARD, Card
 from medmamba.classifier import ROUTER
 from medmamba.data import Split, load_split
 from medmamba.errors import DataError
-from medmamba.evaluate import NOVELTY
 from medmamba.network import Network
 from medmamba.observe import Observed, observe
 from medmamba.preprocess import Transform
@@ -101,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     card, statistics = with_novelty(card, training, validation)
     test = {task.name: observe(model, card.transform, split) for task, split in splits("test")}
     found = evaluate.measure(card, statistics, test)
-    found[NOVELTY]["strangers_refused"] = evaluate.measure_strangers(card, model, statistics)
+    evaluate.add_strangers(found, card, model, statistics)
     card = replace(card, metrics=found, limits=_limits(words, tasks, measured=test))
     card = checkpoints.save(arguments.out, card, model, statistics, golden_input(card.transform))
     checkpoints.load(arguments.out)

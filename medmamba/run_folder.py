@@ -59,7 +59,10 @@ class RunFolder:
         try:
             self.model.load_state_dict(state["model"])
             self.averaged.load_state_dict(state["averaged"])
+            decays = [group["weight_decay"] for group in self.optimiser.param_groups]
             self.optimiser.load_state_dict(state["optimiser"])
+            for group, decay in zip(self.optimiser.param_groups, decays, strict=True):  # it may change on the way
+                group["weight_decay"] = decay
             self.random.set_state(state["random"])
             torch.set_rng_state(state["torch_random"])
             self.pictures, self.best, self.seconds = state["pictures"], state["best"], state["seconds"]

@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, or go on with the run in ``--out``; flags that are given go before those of the protocol."""
     settings = protocols.settings_of(arguments.protocol) if arguments.protocol else {}
     given = {name: value for name, value in vars(arguments).items() if name in TrainConfig.__dataclass_fields__}
+    if "pictures" in given:
+        settings = settings | {"epochs": 0}  # by which a protocol says how long a run is
     train(TrainConfig(**settings | given))
     return 0
 
@@ -143,12 +145,12 @@ def _train(config: TrainConfig, team: Team) -> None:
             else:
                 loss = gradients(batch)
             losses.append(team.mean(loss))
-            if not math.isfinite(losses[-1]):
+            slope = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            if not math.isfinite(losses[-1] + float(slope)):
                 raise RequestError(
                     "The loss has become too large to be a number. Go on from the state last saved: the same command "
                     "with a lower --learning-rate."
                 )
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             averaged.update_parameters(model)
 

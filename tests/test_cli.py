@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 
@@ -73,6 +74,19 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(generalist, files, 
     assert rows[2]["error"]
     assert list(rows[0])[-1] == "notice"
     assert {row["notice"] for row in rows} == {NOTICE}
+
+
+def test_a_name_that_is_no_text_is_written_all_the_same(generalist, files, tmp_path, capsys):
+    other = files / os.fsdecode(b"r\xf6ntgen.png")  # as archives of older systems leave them
+    (files / "1.png").rename(other)
+    table = tmp_path / "out.csv"
+    assert main(["classify", str(other), "--checkpoint", str(generalist), "--csv", str(table)]) == 0
+    with table.open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert row["file"] == str(files / r"r\udcf6ntgen.png")
+    capsys.readouterr()
+    assert main(["classify", str(other), "--checkpoint", str(generalist)]) == 0
+    assert capsys.readouterr().out.startswith(f"{row['file']}\n")
 
 
 def test_info_lists_and_shows(generalist, capsys, monkeypatch):

@@ -1,6 +1,7 @@
 """Folders and MedMNIST files -> squares and labels."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,6 +121,18 @@ def test_the_cache_is_used_again(tree, tmp_path, monkeypatch):
     again = load_split(root, task, "train", 16, cache)
     assert np.array_equal(again.squares, first.squares)
     assert np.array_equal(again.labels, first.labels)
+
+
+def test_the_cache_takes_any_name_of_a_picture_and_of_a_task(tree, tmp_path):
+    root, cache, task = tree(), tmp_path / "cache", task_of("b", "a", "c")
+    picture = root / "skin" / "train" / "a" / "0.png"
+    picture.rename(picture.with_name(os.fsdecode(b"r\xf6ntgen.png")))  # as archives of older systems leave them
+    (root / "dermatoscopy").mkdir()
+    (root / "skin").rename(root / "dermatoscopy" / "skin")
+    nested = replace(task, name="dermatoscopy/skin")
+    first = load_split(root, nested, "train", 16, cache)
+    assert len(first) == 9
+    assert np.array_equal(load_split(root, nested, "train", 16, cache).squares, first.squares)
 
 
 def test_the_cache_is_not_used_for_other_pictures_splits_or_sizes(tree, tmp_path):

@@ -176,6 +176,12 @@ def test_two_pictures_are_drawn_without_a_map_of_features(checkpoint, seen, tmp_
     assert [path.name for path in figures.draw(checkpoint.card, few, tmp_path)] == ["chest.png"]
 
 
+def test_a_picture_met_three_times_has_a_map_of_features(checkpoint, seen, tmp_path):
+    """t-SNE that starts from principal components divides by their spread, and crashes where there is none."""
+    same = {"chest": replace(seen["chest"], features=np.ones((3, 8), np.float32), labels=np.array([0, 1, 1]))}
+    assert figures.draw_features(same, tmp_path / "features.png").is_file()
+
+
 def test_the_command(generalist, data, tmp_path, capsys):
     written, drawn = tmp_path / "numbers.json", tmp_path / "figures"
     assert (

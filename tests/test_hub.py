@@ -134,6 +134,22 @@ def test_what_is_not_there_is_said(hub, tmp_path):
     assert "it has no card.json" in run(LOAD, hub.address, tmp_path, "hf://lab/net").stderr
 
 
+def test_a_proxy_that_lets_nobody_through_is_said(tmp_path):
+    class Proxy(BaseHTTPRequestHandler):
+        def do_CONNECT(self):
+            self.send_error(403)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code = f"import os; os.environ['https_proxy'] = 'http://127.0.0.1:{server.server_port}'; {LOAD}"
+        loaded = run(code, "https://hub.invalid", tmp_path, "hf://lab/net")
+        server.shutdown()
+    assert "CheckpointError: The hub has no such checkpoint, or cannot be reached." in loaded.stderr
+
+
 def test_nothing_is_asked_of_the_hub_unless_an_address_is_given(hub, generalist, tmp_path):
     assert run(LOAD, hub.address, tmp_path, str(generalist)).returncode == 0
     assert hub.asked == []

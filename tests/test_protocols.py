@@ -31,6 +31,10 @@ def test_a_protocol_sets_what_it_names(monkeypatch, name):
 def test_flags_go_before_the_protocol(monkeypatch):
     config = config_from(monkeypatch, "--protocol", "paper-other", "--batch", "8")
     assert (config.batch, config.learning_rate) == (8, 1e-4)
+    config = config_from(monkeypatch, "--protocol", "paper-other", "--pictures", "1000")
+    assert (config.pictures, config.epochs) == (1000, 0), "epochs would be shown instead"
+    config = config_from(monkeypatch, "--protocol", "paper-other", "--pictures", "1000", "--epochs", "2")
+    assert config.epochs == 2
 
 
 def test_without_a_protocol_the_defaults_stand(monkeypatch):

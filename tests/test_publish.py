@@ -76,6 +76,16 @@ def published(data, tmp_path, monkeypatch):
     return make
 
 
+def test_without_pictures_of_other_things_their_refusals_are_not_measured(published, monkeypatch, capsys):
+    def missing(kind):
+        raise DataError("Install it first.")
+
+    monkeypatch.setattr(strangers, "pictures", missing)
+    card = checkpoints.load(published()).card
+    assert set(card.metrics[NOVELTY]) == {"false_refusals", "wrong_task_flagged"}
+    assert "are not measured. Install it first." in capsys.readouterr().out
+
+
 def test_a_run_becomes_a_checkpoint_that_its_card_describes(published, data, capsys):
     folder = published()
     card = checkpoints.load(folder).card

@@ -350,6 +350,24 @@ def test_a_run_that_diverges_leaves_the_state_before(run, monkeypatch):
     assert_equal_weights(weights(folder), before)
 
 
+def test_a_loss_that_is_a_number_without_a_slope_leaves_the_state_before(run):
+    folder = run(pictures=64)
+    before = weights(folder)
+    with pytest.raises(RequestError, match="lower --learning-rate"):
+        run(pictures=160, save_seconds=0.0, sharpness=1e30)  # only so far uphill there are no numbers
+    assert_equal_weights(weights(folder), before)
+    assert weights(run(pictures=80), "pictures") == 80
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_weight_decay_may_change_on_the_way(run, optimiser):
+    run(pictures=16, optimiser=optimiser, learning_rate=0.0)
+    folder = run(pictures=32, optimiser=optimiser, weight_decay=0.5)
+    state = weights(folder, "optimiser")
+    parts = state.values() if optimiser == "muon" else [state]
+    assert {group["weight_decay"] for part in parts for group in part["param_groups"]} == {0.5, 0.0}
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not torch's"])
 def test_a_file_that_is_no_start(run, tmp_path, content):
     if content is not None:

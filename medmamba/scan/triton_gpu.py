@@ -43,11 +43,15 @@ kernel = triton.jit(do_not_specialize=["height", "width", "chunks", "images"])  
 
 @triton.jit
 def _walkers(images, directions, chunks, WALKERS: tl.constexpr):  # type: ignore[no-untyped-def]
-    """This program's walkers, those that exist, and their images, directions and chunks: (W,) each."""
+    """This program's walkers, those that exist, and their images, directions and chunks: (W,) each.
+
+    Images and directions are int64: of a large batch, where one begins in a tensor may be beyond 32 bits.
+    """
     walker = tl.program_id(0) * WALKERS + tl.arange(0, WALKERS)
     sequence = walker // chunks
     exists = walker < images * directions * chunks
-    return walker, exists, (sequence // directions).to(tl.int64), sequence % directions, walker % chunks
+    k = (sequence % directions).to(tl.int64)
+    return walker, exists, (sequence // directions).to(tl.int64), k, walker % chunks
 
 
 @triton.jit
@@ -293,7 +297,8 @@ class _CrossScan(torch.autograd.Function):
         ctx.carry_grid = triton.cdiv(images * directions, WALKERS), blocks
 
         u_k = _in_every_direction(u, directions)
-        ends, kept = u.new_empty(2, images, directions, chunks, channels, states, dtype=torch.float32)
+        ends = u.new_empty(images, directions, chunks, channels, states, dtype=torch.float32)
+        kept = torch.empty_like(ends)  # in memory of its own, since it outlives ``ends``
         elapsed = torch.empty_like(ends[..., 0])
         y = u.new_empty(directions, images, length, channels, dtype=torch.float32)
         y_k = y.permute(1, 2, 0, 3)

@@ -93,6 +93,30 @@ def check_any_layout_in_memory_gives_the_same(triton_gpu, grid_inputs, with_grad
     assert all(torch.equal(got[name], want[name]) for name in want)
 
 
+def check_images_and_directions_are_counted_in_64_bits(triton_gpu, grid_inputs, with_gradients, as_float, monkeypatch):
+    """In 32 bits, an offset into a tensor of 2**31 numbers and more would wrap around to before its start."""
+    asked = []
+
+    def noting(original):
+        def access(tensor, strides, image, at, k, *rest):
+            asked.append({place.dtype.scalar.primitive_bitwidth for place in (image, k)})
+            return original(tensor, strides, image, at, k, *rest)
+
+        return access
+
+    for name in ("_load", "_store"):
+        monkeypatch.setattr(triton_gpu, name, noting(getattr(triton_gpu, name)))
+    with_gradients(triton_gpu.cross_scan, as_float(grid_inputs(2, 2, channels=8)))
+    assert asked
+    assert all(widths == {64} for widths in asked)
+
+
+def check_only_the_states_before_chunks_are_kept(triton_gpu, grid_inputs, as_float):
+    y = triton_gpu.cross_scan(*(t.requires_grad_() for t in as_float(grid_inputs(3, 4, channels=8))))
+    kept = y.grad_fn.next_functions[0][0].saved_tensors[7]
+    assert kept.untyped_storage().nbytes() == kept.nbytes
+
+
 def check_sequences_in_groups(triton_gpu, sequence_inputs, with_gradients, assert_close, as_float):
     arguments = sequence_inputs(9, channels=16, groups=2)
     want = with_gradients(reference.selective_scan, arguments, delta_softplus=True)
