@@ -292,7 +292,10 @@ def _check_golden(folder: Path, card: Card, model: Network) -> None:
     if not (folder / GOLDEN).is_file():
         raise CheckpointError(f"The checkpoint {card.name} has no {GOLDEN}.")
     golden = _read(folder / GOLDEN)
-    if golden.keys() != {"input", "logits"}:
+    square = (3, card.transform.size, card.transform.size)
+    fitting = {"input": square, "logits": (card.layout.num_outputs,)}
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in golden.items() if tensor.dtype is torch.float32}
+    if shapes != fitting or len(golden["input"]) != len(golden["logits"]):
         raise CheckpointError(f"{GOLDEN} of {card.name} does not hold an input and its logits; fetch the folder again.")
     with torch.inference_mode():
         error = (model(golden["input"]) - golden["logits"]).abs().max().item()

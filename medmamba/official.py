@@ -194,7 +194,7 @@ def read_class_indices(path: Path, num_classes: int) -> tuple[str, ...]:
         CheckpointError: the file does not name exactly the outputs 0 to num_classes - 1, each otherwise.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows programs write a byte-order mark
         if all(k.isdigit() and isinstance(v, str) for k, v in entries.items()):
             by_index = {int(k): v for k, v in entries.items()}
         else:  # class folders may be named by numbers, so the keys alone do not tell

@@ -149,7 +149,7 @@ def _train(config: TrainConfig, team: Team) -> None:
             if not math.isfinite(losses[-1] + float(slope)):
                 raise RequestError(
                     "The loss has become too large to be a number. Go on from the state last saved: the same command "
-                    "with a lower --learning-rate."
+                    "with a lower --learning-rate or --sharpness."
                 )
             optimiser.step()
             averaged.update_parameters(model)

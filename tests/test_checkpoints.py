@@ -141,8 +141,22 @@ def test_logits_that_are_not_numbers_are_refused(folder):
         checkpoints.load(folder)
 
 
-def test_a_golden_file_without_its_tensors_is_refused(folder):
-    save_file({"input": torch.zeros(1, 3, 64, 64)}, folder / GOLDEN)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda golden: golden.pop("logits"),
+        lambda golden: golden.update(more=torch.zeros(1)),
+        lambda golden: golden.update(input=golden["input"][:, :1].contiguous()),
+        lambda golden: golden.update(input=golden["input"][..., :8].contiguous()),
+        lambda golden: golden.update(input=golden["input"].int()),
+        lambda golden: golden.update(logits=golden["logits"][:, :1].contiguous()),
+        lambda golden: golden.update(logits=torch.cat([golden["logits"]] * 2)),
+    ],
+)
+def test_a_golden_file_of_other_tensors_is_refused(folder, change):
+    golden = load_file(folder / GOLDEN)
+    change(golden)
+    save_file(golden, folder / GOLDEN)
     with pytest.raises(CheckpointError, match=GOLDEN):
         checkpoints.load(folder)
 

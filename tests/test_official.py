@@ -228,6 +228,10 @@ def test_class_names_come_in_the_order_of_the_outputs(class_indices):
     assert class_indices({"BCC": 1, "NEV": 0, "ACK": 2}, 3) == ("NEV", "BCC", "ACK")
 
 
+def test_a_byte_order_mark_is_no_part_of_the_names(class_indices):
+    assert class_indices('\ufeff{"0": "NEV", "1": "BCC"}', 2) == ("NEV", "BCC")
+
+
 def test_ten_comes_after_two(class_indices):
     entries = {str(i): f"organ {i}" for i in sorted(range(11), key=str)}
     assert class_indices(entries, 11) == tuple(f"organ {i}" for i in range(11))

@@ -1,7 +1,7 @@
 """What the CPU scan's kernels do with a chunk of steps, in vectors of channels.
 
 A block of channels is ``block`` wide, its states are N = ``states``, of which ``group`` stay in registers at once. Room
-to work in has a row a step (dt, drive, out, upstream, slope, by_decay, by_drive, first, before; B and C with N columns)
+to work in has a row a step (x, dt, drive, upstream, slope, by_decay, by_drive, first, before; B and C with N columns)
 or a row a state (A, in powers of two; h; adjoint; dA). Arrays with more axes are those of ``kernels``.
 """
 
