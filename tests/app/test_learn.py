@@ -422,6 +422,7 @@ def test_a_deck_of_own_classes_needs_no_list_of_questions(rough, png):
     rough.get_by_role("button", name="Make a deck").click()
     rough.locator("[data-field='editor.classes']").fill("Round\nSquare")
     rough.set_input_files("[data-part=editor-add]", {"name": "a.png", "mimeType": "image/png", "buffer": png()})
+    rough.locator("[data-field='editor.truth']").click()  # which leaves the list of classes
     rough.locator("[data-field='editor.truth']").select_option("Square")
 
 
