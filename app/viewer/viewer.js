@@ -184,6 +184,11 @@ export class Viewer {
     return isWhole ? null : rectangle;
   }
 
+  cut() {
+    const part = this.visiblePart;
+    if (part) this.on.part?.(part);
+  }
+
   zoom(factor, x, y) {
     const [width, height] = this.paneSize;
     this.view.zoomAt(this.picture, width, height, x ?? width / 2, y ?? height / 2, factor);
@@ -230,7 +235,7 @@ export class Viewer {
       overlay: () => (this.layout = this.layout === "overlay" ? "picture" : "overlay"),
       both: () => (this.layout = this.layout === "both" ? "overlay" : "both"),
       pin: () => this.pin(),
-      part: () => this.visiblePart && this.on.part?.(this.visiblePart),
+      part: () => this.cut(),
       frameNext: () => this.moveFrame(1),
       framePrevious: () => this.moveFrame(-1),
       trust: () => this.on.trust(),

@@ -13,6 +13,12 @@ def open_picture(page: Any, *files: bytes) -> None:
     page.wait_for_selector(".mm-recognised:not(.mm-of-an-earlier-picture)")
 
 
+def settle(page: Any) -> None:
+    """Wait until nothing is under way; the pointer leaves the picture."""
+    page.wait_for_function("!document.querySelector('[data-part=busy]').textContent")
+    page.mouse.move(5, 5)
+
+
 def ask(page: Any, task: str) -> None:
     """Choose another question and wait for its map."""
     page.select_option("[data-ask=task]", task)

@@ -139,6 +139,14 @@ def make_png(width: int = 96, height: int = 80, seed: int = 0) -> bytes:
     return buffer.getvalue()
 
 
+def make_pages(*greys: int) -> bytes:
+    """A TIFF with a page of each grey."""
+    first, *others = (Image.fromarray(np.full((40, 50), grey, np.uint8)) for grey in greys)
+    buffer = io.BytesIO()
+    first.save(buffer, "TIFF", save_all=True, append_images=others)
+    return buffer.getvalue()
+
+
 @pytest.fixture
 def png() -> Callable[..., bytes]:
     return make_png

@@ -1,15 +1,12 @@
 """What hands do to the page: pinches, keys held by the browser, quick presses, fields that are written in meanwhile."""
 
-import io
-
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
 from tests.app import test_classroom_page as rooms
 from tests.app import test_learn as learning
-from tests.app.browsing import open_picture, readout
+from tests.app.browsing import open_picture, readout, settle
+from tests.app.conftest import make_pages
 
 pytestmark = pytest.mark.browser
 seat, deck = rooms.seat, rooms.deck
@@ -21,10 +18,6 @@ FREE = "() => (HTMLElement.prototype.setPointerCapture = () => {})"  # pointers 
 
 def touch(page, kind, pointer, x, y):
     page.evaluate(TOUCH, [x, y, pointer, f"pointer{kind}"])
-
-
-def settle(page):
-    page.wait_for_function("!document.querySelector('[data-part=busy]').textContent")
 
 
 def test_a_pinch_beside_the_original_zooms_where_the_fingers_are(page, png):
@@ -57,10 +50,7 @@ def test_a_drag_on_the_picture_selects_no_text_and_scrolls_no_page(page, png, bu
 
 
 def test_quick_presses_step_as_many_frames(page):
-    frames = [Image.fromarray(np.full((40, 50), 40 * i + 20, np.uint8)) for i in range(5)]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
-    open_picture(page, buffer.getvalue())
+    open_picture(page, make_pages(*range(20, 220, 40)))
     settle(page)
     page.locator(".mm-stage").focus()
     page.evaluate("""() => {

@@ -12,6 +12,7 @@ from medmamba.checkpoints import CARD, Card
 from medmamba.classifier import Classifier
 from medmamba.errors import CheckpointError, ImageError, RequestError
 from medmamba.images.picture import PART
+from tests.app.conftest import make_pages
 
 
 def test_the_page_and_the_classifier_agree_exactly(service, checkpoint_root, png):
@@ -43,17 +44,15 @@ def test_answers_count_among_what_is_held(service, png):
 
 
 def test_a_file_of_many_frames_takes_no_more_memory_than_a_few_answers(service):
-    frames = [Image.fromarray(np.full((40, 50), 10 * i, np.uint8)) for i in range(ANSWERS_KEPT + 4)]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
-    token = service.hold(buffer.getvalue())
+    greys = range(0, 10 * (ANSWERS_KEPT + 4), 10)
+    token = service.hold(make_pages(*greys))
     sizes = []
-    for frame in range(len(frames)):
+    for frame in range(len(greys)):
         service.classify(Question(token, frame))
         sizes.append(service.holdings()[1])
     assert sizes[ANSWERS_KEPT - 1] > sizes[ANSWERS_KEPT - 2]
     assert len(set(sizes[ANSWERS_KEPT - 1 :])) == 1
-    assert service.classify(Question(token, len(frames) - 1)).seconds is None
+    assert service.classify(Question(token, len(greys) - 1)).seconds is None
     assert service.classify(Question(token, 0)).seconds is not None
 
 

@@ -15,7 +15,8 @@ from pydicom.data import get_testdata_file
 from app.frames import describe, frame_of
 from medmamba import images
 from medmamba.saliency import METHODS
-from tests.app.browsing import ask, open_picture, pixels, readout
+from tests.app.browsing import ask, open_picture, pixels, readout, settle
+from tests.app.conftest import make_pages
 
 pytestmark = pytest.mark.browser
 
@@ -28,11 +29,6 @@ def ct():
 
 def zoom(page):
     return int(readout(page).split(" %")[0].split()[-1])
-
-
-def settle(page):
-    page.wait_for_function("!document.querySelector('[data-part=busy]').textContent")
-    page.mouse.move(5, 5)
 
 
 def test_the_browser_draws_the_same_greys_as_the_reader(page, ct):
@@ -320,10 +316,7 @@ def test_every_method_gives_a_map(page, png, method):
 
 
 def test_frames_by_slider_and_key(page):
-    frames = [Image.fromarray(np.full((40, 50), 60 * i + 40, np.uint8)) for i in range(3)]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
-    open_picture(page, buffer.getvalue())
+    open_picture(page, make_pages(40, 100, 160))
     settle(page)
     assert page.locator("[data-part=frameNumber]").inner_text() == "1 of 3"
     first = pixels(page)
