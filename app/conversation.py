@@ -15,7 +15,8 @@ from typing import Any, Self
 from app import frames, present, report
 from app.service import Analysis, Question, Service
 from app.texts import Texts, texts_for
-from medmamba.errors import MedMambaError, RequestError
+from medmamba.checkpoints import Card
+from medmamba.errors import CheckpointError, MedMambaError, RequestError
 from medmamba.saliency import LAST_STAGE, EvidenceMap
 
 QUICK_MAPS = {("grad-cam", LAST_STAGE)}  # from what the answer holds: there with the answer, in one step less
@@ -84,7 +85,11 @@ def _ask(service: Service, wish: Wish) -> Iterator[Message]:
     picture = description | {"token": wish.question.token, "frame": wish.question.frame}
     message: Message = {"request": wish.request, "picture": picture}
     yield message | {"progress": "classifying"}
-    analysis = service.classify(wish.question)
+    try:
+        analysis = service.classify(wish.question)
+    except CheckpointError:
+        yield message | {"progress": "classifying", "others": _others(service, wish)}
+        raise
     class_name = _class_name(wish, analysis)
     panel = present.answer(analysis, wish.texts, wish.anyway, class_name, service.usable(), wish.sets)
     message |= {"panel": panel}
@@ -95,6 +100,15 @@ def _ask(service: Service, wish: Wish) -> Iterator[Message]:
         yield message | {"progress": "mapping"}
     map_ = _map(service, wish, analysis)
     yield message | {"progress": "done", "evidence": present.evidence(map_, analysis, wish.texts)}
+
+
+def _others(service: Service, wish: Wish) -> str:
+    """Which model cannot answer, and those that may be asked instead; for a page that has no answer to go back to."""
+    name = wish.question.checkpoint or service.default()
+    failed = service.models().get(name)
+    title = failed.title if isinstance(failed, Card) else name
+    others = {other: card for other, card in service.usable().items() if other != name}
+    return present.other_models(title, others, wish.texts)
 
 
 def _trust(service: Service, wish: Wish) -> Iterator[Message]:

@@ -115,7 +115,7 @@ def _decks(tutor: Tutor, service: Service, texts: Texts) -> dict[str, Any]:
         {"name": name, "title": deck.title, "language": deck.language, "cases": len(deck.cases)}
         for name, deck in tutor.decks().items()
     ]
-    card = next(iter(service.usable().values()), None)
+    card = service.default_card()
     tasks = [] if card is None else [t for t in card.layout.tasks if t.classes and t.uploads]
     questions = [
         {"name": t.name, "question": texts.term(t.question), "classes": _classes(card, t.name, texts)} for t in tasks
@@ -148,7 +148,7 @@ def _start(tutor: Tutor, service: Service, name: str | None, body: bytes, texts:
         deck = known[name]
     else:
         deck = read_deck(body)
-    card = next(iter(service.usable().values()), None)
+    card = service.default_card()
     token = tutor.start(deck, is_own=name is None)
     tutor.prepare(token, 0)
     return {

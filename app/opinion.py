@@ -63,7 +63,7 @@ def ask(service: Service, picture: bytes, task: str, classes: Sequence[str]) -> 
     Raises:
         ImageError: the picture cannot be read.
     """
-    card = next(iter(service.usable().values()), None)
+    card = service.default_card()
     if card is not None and not is_answered(task, classes, card):
         return Opinion(checkpoint=_checkpoint(card))
     token = service.hold(picture)

@@ -55,6 +55,19 @@ def answer(
     return f'<div class="mm-answer">{"".join(parts)}</div>'
 
 
+def other_models(failed: str, others: Mapping[str, Card], texts: Texts) -> str:
+    """The panel where a model cannot be used: its title, and the others to choose from; empty without any."""
+    if not others:
+        return ""
+    options = f'<option selected disabled value="">{escape(texts("answer.broken.choose"))}</option>'
+    options += "".join(f'<option value="{escape(name)}">{escape(card.title)}</option>' for name, card in others.items())
+    title, advice = escape(texts("answer.broken.title", model=failed)), escape(texts("answer.broken"))
+    return (
+        f'<div class="mm-answer"><section class="mm-callout mm-refusal" role="status"><h3>{title}</h3><p>{advice}</p>'
+        f"</section>{_checkpoint_choice(options, texts)}</div>"
+    )
+
+
 def is_shown(analysis: Analysis, anyway: bool) -> bool:
     """Whether probabilities are on the page: there are classes, and the picture is not refused."""
     return bool(analysis.answer.scores) and (anyway or not analysis.is_refused)
@@ -311,6 +324,10 @@ def _checkpoints(analysis: Analysis, texts: Texts, checkpoints: Mapping[str, Car
     for name, card in checkpoints.items():
         mark = " selected" if name == analysis.checkpoint else ""
         options += f'<option value="{escape(name)}"{mark}>{escape(card.title)}</option>'
+    return _checkpoint_choice(options, texts)
+
+
+def _checkpoint_choice(options: str, texts: Texts) -> str:
     choice = f'<select data-ask="checkpoint">{options}</select>'
     return f'<label class="mm-field">{escape(texts("answer.checkpoint"))}{choice}</label>'
 

@@ -72,7 +72,7 @@ def render(analysis: Analysis, map_: EvidenceMap | None, look: Look, texts: Text
     page.pictures(display, None if map_ is None else overlay(display, map_, look))
     page.answer(analysis)
     page.settings(analysis, map_, look)
-    return FORMATS[kind](page.sheets)
+    return FORMATS[kind](page.done())
 
 
 def _window(image: MedicalImage, look: Look) -> Window | None:
@@ -103,7 +103,7 @@ class _Page(Sheets):
     """A report, part after part."""
 
     def __init__(self, texts: Texts) -> None:
-        super().__init__(texts("report.notice"))
+        super().__init__(texts("report.notice"), texts("report.gaps"))
         self.texts = texts
 
     def skip(self, lines: float = 0.7) -> None:

@@ -90,9 +90,20 @@ class Service:
 
     def usable(self) -> dict[str, Card]:
         """The checkpoints with a readable card, the default one first."""
+        default = self.default()
         cards = {name: card for name, card in self.models().items() if isinstance(card, Card)}
-        default = self._default or (PREFERRED if PREFERRED in cards else next(iter(cards), ""))
         return dict(sorted(cards.items(), key=lambda item: item[0] != default))
+
+    def default(self) -> str:
+        """The checkpoint that answers where none is named, damaged or not: no other stands in for it unasked."""
+        models = self.models()
+        wished = (name for name in (self._default, PREFERRED) if name in models)
+        return next(wished, next((name for name, card in models.items() if isinstance(card, Card)), ""))
+
+    def default_card(self) -> Card | None:
+        """The card of the default checkpoint; None where there is none, or where it cannot be read."""
+        card = self.models().get(self.default())
+        return card if isinstance(card, Card) else None
 
     def warm(self) -> None:
         """Start the readers and run the default checkpoint once, so that the first visitor does not wait."""
@@ -211,11 +222,13 @@ class Service:
         usable = self.usable()
         if not usable:
             raise CheckpointError("There is no checkpoint to classify with. Put one into the checkpoints folder.")
-        if checkpoint is None:
-            return next(iter(usable))
-        if checkpoint not in usable:
+        name = self.default() if checkpoint is None else checkpoint
+        found = self.models().get(name)
+        if found is None:
             raise RequestError(f"There is no such checkpoint; there are: {', '.join(usable)}.")
-        return checkpoint
+        if isinstance(found, CheckpointError):
+            raise found
+        return name
 
 
 def _first_task(card: Card, question: Question) -> str | None:

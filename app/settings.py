@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         frame_ancestors: the CSP value of that name: who may show the page in a frame.
         logins: a file of names and hashed passwords, made by ``python -m app user``; whoever is not in it stays out.
         login_header: the header in which a named proxy tells who has logged in; whoever it does not name stays out.
-        checkpoint: the checkpoint shown first; None takes ``generalist``, or else the first that loads.
+        checkpoint: the checkpoint shown first; None takes ``generalist``, or, without one, the first that loads.
         upload_mb: the largest file that is taken.
         held_mb: how much the pictures in memory may take together.
         held_seconds: how long an untouched picture stays in memory.

@@ -1,5 +1,10 @@
-"""Sheets of paper, written from the top down with matplotlib: the report on a picture, the results of a class."""
+"""Sheets of paper, written from the top down with matplotlib: the report on a picture, the results of a class.
 
+The one font at hand is matplotlib's own, DejaVu Sans: it has no Chinese, Japanese or Korean and no emoji. What it
+lacks is written as ``GAP``, and the last sheet says so.
+"""
+
+import functools
 import io
 import textwrap
 from collections.abc import Sequence
@@ -7,10 +12,12 @@ from typing import Any
 
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 A4 = (8.27, 11.69)  # inches
 TOP, BOTTOM = 0.955, 0.04  # of a sheet
 MARGIN = 0.08  # of its width
+GAP = "□"
 INK, QUIET, ALERT, RAIL = "#182027", "#51606b", "#8a4b00", "#dfe5e8"
 
 
@@ -19,10 +26,12 @@ class Sheets:
 
     Args:
         notice: what is written at the top of every sheet, since sheets are handed on one by one.
+        gaps: what is written at the end where a letter was missing in the font.
     """
 
-    def __init__(self, notice: str) -> None:
-        self.notice = notice
+    def __init__(self, notice: str, gaps: str) -> None:
+        self.notice, self.gaps = notice, gaps
+        self.has_gaps = False
         self.sheets: list[Figure] = []
         self.turn()
 
@@ -56,7 +65,9 @@ class Sheets:
         height = height_of(size)
         letters = int(width * 9 / size * (1 - left - MARGIN) / (1 - 2 * MARGIN))
         style: dict[str, Any] = {"fontsize": size, "fontweight": weight, "color": colour, "va": "top"}
-        for line in textwrap.wrap(words, letters) or [""]:
+        drawn = "".join(letter if letter.isspace() or ord(letter) in glyphs(weight) else GAP for letter in words)
+        self.has_gaps |= drawn != words
+        for line in textwrap.wrap(drawn, letters) or [""]:
             self.make_room(height)
             self.figure.text(left, self.at, line, **style, parse_math=False)
             self.at -= height
@@ -70,6 +81,18 @@ class Sheets:
         axes.set_axis_off()
         style: dict[str, Any] = {"fontsize": 9, "va": "top", "ha": "right", "color": INK, "parse_math": False}
         self.figure.text(1 - MARGIN, self.at, words, **style)
+
+    def done(self) -> list[Figure]:
+        """The sheets, once everything is written."""
+        if self.has_gaps:
+            self.write(self.gaps, colour=QUIET)
+        return self.sheets
+
+
+@functools.cache
+def glyphs(weight: str) -> frozenset[int]:
+    """The characters that the font has, as numbers."""
+    return frozenset(get_font(findfont(FontProperties(weight=weight))).get_charmap())
 
 
 def height_of(size: float) -> float:

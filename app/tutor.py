@@ -134,7 +134,7 @@ class Tutor:
     def _ask(self, deck: Deck, cases: Iterable[Case]) -> "list[Future[Opinion]]":
         """The answers to a deck's cases, known or to come."""
         classes = [name for name, _ in deck.classes]
-        card = next(iter(self._service.usable().values()), None)
+        card = self._service.default_card()
         question = "\0".join((card.sha256 if card else "", deck.task, *classes, "")).encode()
         return [self._answer(question, case.picture, deck.task, classes) for case in cases]
 

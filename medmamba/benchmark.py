@@ -45,6 +45,7 @@ from medmamba.timing import (
 RESOLUTION = "cost against resolution, batch 1"
 MEMORY = "memory that a forward pass takes at its peak, batch 1, beside weights and libraries (MB)"
 SIDES = (224, 112, 448, 896)  # pixels; the first is what the others are compared with
+PLOTS = (".svg", ".png")
 CPU = torch.device("cpu")
 STAGE_GRIDS = ((56, 96), (28, 192), (14, 384), (7, 768))  # side and scanned channels of MedMamba-T at 224 px
 
@@ -58,19 +59,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=whole_from(1), default=torch.get_num_threads(), help="default: %(default)s")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", type=new_file, metavar="OUT", help="write the figures")
-    parser.add_argument("--plot", type=new_file, metavar="OUT", help="draw the section resolution (.svg, .png)")
+    parser.add_argument(
+        "--plot", type=new_file, metavar="OUT", help=f"draw the section resolution ({', '.join(PLOTS)})"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Time the sections and print a table each.
 
     Raises:
-        RequestError: a CUDA device was asked for and there is none, or a plot without its section.
+        RequestError: a CUDA device was asked for and there is none, or a plot without its section, or of another kind.
     """
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise RequestError("There is no CUDA device here; leave out --device cuda.")
     if arguments.plot and "resolution" not in arguments.sections:
         raise RequestError("The plot shows the section resolution; add it to --sections.")
+    if arguments.plot and arguments.plot.suffix not in PLOTS:
+        raise RequestError(f"A plot is written as {' or '.join(PLOTS)}; give its file such an ending.")
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
     results: dict[str, Any] = {"machine": machine(device)}

@@ -8,6 +8,7 @@ and goes on the card with the run's settings, behind those of the other run.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from medmamba.arguments import new_folder
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.preprocess import Transform
 from medmamba.recipe import layout_of, outputs_of, read_tasks
-from medmamba.run_folder import check_outputs, read_best, write_saved
+from medmamba.run_folder import check_outputs, read_best, read_saved, write_saved
 from medmamba.train import Phase, phases, starting_point, validate, validation_of
 from medmamba.variants import build, config_of
 
@@ -49,14 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         CheckpointError: the run has no best.pt, or did not start from that.
-        RequestError: its batch norms were not frozen, a share does not lie between 0 and 1, or --out is the run itself.
+        RequestError: its batch norms were not frozen, a share does not lie between 0 and 1, or --out has other
+            weights.
         DataError: there are no validation pictures.
     """
     best = read_best(arguments.run)
     if best["config"].get("norms") != "frozen":
         raise RequestError("Only weights with the same statistics can be mixed: train with --norms frozen.")
-    if arguments.out.resolve() == arguments.run.resolve():
-        raise RequestError("The mixture would take the place of the run's best weights: give --out another folder.")
+    _check_place(arguments.out, (arguments.run / "best.pt", arguments.start))
     if not all(0 <= share <= 1 for share in arguments.shares):
         raise RequestError("A share is a number from 0, the start, to 1, the end of the run.")
     tasks, size = read_tasks(arguments.tasks), int(best["config"]["size"])
@@ -78,6 +79,19 @@ def run(arguments: argparse.Namespace) -> int:
     write_saved(arguments.out / "best.pt", content)
     print(f"Kept {chosen:.2f}.")
     return 0
+
+
+def _check_place(out: Path, made_of: Sequence[Path]) -> None:
+    """Refuse a folder whose ``best.pt`` is anything but the result of an earlier blend, or is mixed here.
+
+    Raises:
+        CheckpointError, RequestError: it is such a folder.
+    """
+    best, taken = out / "best.pt", "The mixture would take the place of other weights: give --out another folder."
+    if (out / "state.pt").exists() or best.resolve() in [path.resolve() for path in made_of]:
+        raise RequestError(taken)
+    if best.exists() and "blend" not in read_saved(best, otherwise=taken):
+        raise RequestError(taken)
 
 
 def history(best: dict[str, Any], behind: list[Phase]) -> dict[str, Any]:

@@ -26,13 +26,14 @@ from medmamba.errors import CheckpointError
 from medmamba.listing import folders_in
 from medmamba.network import Network, NetworkConfig
 from medmamba.preprocess import Transform
-from medmamba.replacing import replacing
+from medmamba.replacing import making, replacing
 from medmamba.tasks import OutputLayout, Task
 from medmamba.typed import check_types
 from medmamba.variants import build, config_from_json
 
 CARD, WEIGHTS, GOLDEN = "card.json", "weights.safetensors", "golden.safetensors"
 NOVELTY_PREFIX = "novelty."
+LARGEST = int(torch.finfo(torch.float16).max)
 GOLDEN_TOLERANCE = 2e-3  # logits, absolute: kernels of other processors round differently
 
 
@@ -203,7 +204,10 @@ def load(folder: Path, backend: str = "auto") -> Checkpoint:
     if hash_of(path) != card.sha256:
         raise CheckpointError(f"{WEIGHTS} of {card.name} is not the file that its card names; fetch the folder again.")
     tensors = _read(path)
-    model = build(card.config, backend=backend)
+    try:
+        model = build(card.config, backend=backend)
+    except (RuntimeError, TypeError, MemoryError) as error:  # torch's, of shapes that nothing can hold
+        raise CheckpointError(f"The card of {card.name} names sizes beyond all memory; fetch it again.") from error
     load_strictly(model, {k: v for k, v in tensors.items() if not k.startswith(NOVELTY_PREFIX)})
     model.eval().requires_grad_(False)
     if card.config.num_outputs != card.layout.num_outputs:
@@ -228,6 +232,9 @@ def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], g
     """Write a checkpoint folder from a trained network; returns the card with the hash of the weights filled in.
 
     The golden logits are those of the weights as stored. golden_input: (batch, 3, size, size), normalised.
+
+    Raises:
+        CheckpointError: as stored, the weights or their golden logits are not finite, or they cannot be written.
     """
     stored = as_stored(model.state_dict())
     stored |= {NOVELTY_PREFIX + k: v for k, v in novelty.items()}
@@ -235,11 +242,20 @@ def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], g
     load_strictly(reloaded, {k: v for k, v in stored.items() if not k.startswith(NOVELTY_PREFIX)})
     with torch.inference_mode():
         logits = reloaded(golden_input)
-    folder.mkdir(parents=True, exist_ok=True)
+    if not all(tensor.isfinite().all() for tensor in (*reloaded.state_dict().values(), logits)):
+        raise CheckpointError(
+            f"The weights cannot be stored: a checkpoint keeps matrices in 16 bits, with no number above {LARGEST}, "
+            "and so these give no finite answer. Use the file that they come from as it is."
+        )
     # All three are written before any takes its place, so that a crash leaves the checkpoint that was there.
-    with replacing(folder / GOLDEN) as golden, replacing(folder / WEIGHTS) as weights, replacing(folder / CARD) as text:
-        save_file({"input": golden_input.contiguous(), "logits": logits.contiguous()}, golden)
-        save_file({k: v.contiguous().cpu() for k, v in stored.items()}, weights)
+    with (
+        making(folder),
+        replacing(folder / GOLDEN) as golden,
+        replacing(folder / WEIGHTS) as weights,
+        replacing(folder / CARD) as text,
+    ):
+        _write({"input": golden_input, "logits": logits}, golden)
+        _write(stored, weights)
         card = replace(card, sha256=hash_of(weights))
         text.write_text(card.to_json(), encoding="utf-8")
     return card
@@ -286,6 +302,13 @@ def _read(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path.name} is damaged or not a safetensors file; fetch the folder again.") from error
+
+
+def _write(tensors: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:
+        raise CheckpointError("The weights cannot be written. Look whether there is room for them.") from error
 
 
 def _check_golden(folder: Path, card: Card, model: Network) -> None:

@@ -21,7 +21,7 @@ from medmamba.spreadsheet import NOTICE, harmless
 
 @dataclass(frozen=True)
 class Row:
-    """One file: its answer and the reader's warnings, or why it could not be read."""
+    """One file: its answer and the reader's warnings, or why it could not be read; or a folder without files."""
 
     path: Path
     answer: Answer | None
@@ -61,11 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
+    """Files, those of folders one by one; a folder without any stays as it is."""
     for path in paths:
-        yield from files_in(path, deep=True) if path.is_dir() else [path]
+        yield from (files_in(path, deep=True) or [path]) if path.is_dir() else [path]
 
 
 def _row(classifier: Classifier, path: Path, task: str | None, frame: int) -> Row:
+    if path.is_dir():
+        return Row(path, None, error="There is no file in this folder.")
     try:
         image = images.read(path, frame=frame)
         return Row(path, classifier.answer(image.display(), task), image.warnings)

@@ -1,7 +1,8 @@
 """The command line: ``python -m medmamba COMMAND ...``. Each command lives in the module that does the work.
 
 A module with a command has ``add_arguments(parser)`` and ``run(arguments) -> exit code``; only the chosen one is
-imported. This is the one place that turns a ``MedMambaError`` into a message and an exit code.
+imported. This is the one place that turns a ``MedMambaError``, or what the system refuses, into a message and an
+exit code.
 """
 
 import argparse
@@ -45,4 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return importlib.import_module(COMMANDS[parsed.command][0]).run(parsed)
     except MedMambaError as error:
         print(f"medmamba: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:  # of the disk or of rights, which no command can foresee everywhere
+        reason = error.strerror or type(error).__name__
+        print(f"medmamba: A file or folder cannot be read or written ({reason}).", file=sys.stderr)
+    except MemoryError:
+        print("medmamba: This takes more memory than there is. Ask for less, or for smaller pictures.", file=sys.stderr)
+    return 2

@@ -76,17 +76,17 @@ def load_folder(folder: Path, task: Task, size: int) -> Split:
     return Split(_read_squares(paths, size), labels)
 
 
-def has_pictures(root: Path, task: Task, split: str) -> bool:
-    """Whether a split has any, told without reading one.
+def count_pictures(root: Path, task: Task, split: str) -> int:
+    """How many a split has, told without reading one.
 
     Raises:
         DataError: as for ``load_split``.
     """
     if not task.npz:
-        return bool(picture_paths(root, task, split))
+        return len(picture_paths(root, task, split))
     with _medmnist(root / task.npz, split) as arrays:
         names = [name for name in (f"{split}_labels", f"{split}_images") if name in arrays]
-        return bool(names) and len(arrays[names[0]]) > 0
+        return len(arrays[names[0]]) if names else 0
 
 
 def picture_paths(root: Path, task: Task, split: str) -> list[Path]:

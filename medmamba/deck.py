@@ -151,6 +151,7 @@ def _from_json(files: Files) -> Deck:
     fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
     if fault is not None:
         raise _error(fault)
+    _encoded(entry)
     cases = []
     for number, case in enumerate(entry["cases"], 1):
         path = PurePosixPath(case["picture"])
@@ -235,10 +236,22 @@ def _to_json(deck: Deck, names: list[str]) -> bytes:
     fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
     if fault is not None:
         raise _error(fault)
-    content = (json.dumps(entry, indent=1, ensure_ascii=False) + "\n").encode()
+    content = _encoded(entry)
     if len(content) > MAX_JSON:
         raise DeckError(f"deck.json is larger than {MAX_JSON >> 20} MB.")
     return content
+
+
+def _encoded(entry: Any) -> bytes:
+    """The text of ``deck.json``.
+
+    Raises:
+        DeckError: a word in it has half of a character, as JSON's escapes can say and nothing can write.
+    """
+    try:
+        return (json.dumps(entry, indent=1, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        raise DeckError("A text of the deck holds half of a character. Write it again.") from None
 
 
 def _display(case: Case, number: int) -> np.ndarray:

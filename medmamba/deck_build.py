@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from medmamba import images
-from medmamba.arguments import new_file
+from medmamba.arguments import new_file, whole_from
 from medmamba.classifier import Classifier
 from medmamba.deck import MAX_CASES, MODALITY, Case, Deck, check_pictures, classes_of, read_deck, write_deck
 from medmamba.errors import DataError, DeckError, ImageError
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument("folder", type=Path, help="a folder with one folder of pictures for each class")
     build.add_argument("--task", required=True, help="the checkpoint's task whose classes the folders are")
     build.add_argument("--n", type=int, default=20, help="number of cases (default: %(default)s)")
-    build.add_argument("--seed", type=int, default=1, help="another seed, other cases (default: %(default)s)")
+    build.add_argument("--seed", type=whole_from(0), default=1, help="another seed, other cases (default: %(default)s)")
     build.add_argument("--out", type=new_file, default="deck.zip", help="the ZIP (default: %(default)s)")
     build.add_argument("--checkpoint", default="generalist", help="name or folder (default: %(default)s)")
     build.add_argument("--title", help="default: the task's question")
@@ -56,7 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build or check a deck."""
+    """Build or check a deck.
+
+    Raises:
+        DataError: the class folders are not among the task's classes, or hold no picture that can be read.
+        DeckError: so many cases are too few or too many, or the deck cannot be read.
+    """
     classifier = Classifier.load(arguments.checkpoint)
     if arguments.act == "check":
         deck = read_deck(arguments.deck)
@@ -66,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not 1 <= arguments.n <= MAX_CASES:
             raise DeckError(f"A deck holds 1 to {MAX_CASES} cases; --n must lie between them.")
         found = list(candidates(classifier, arguments.folder, arguments.task))
+        if not found:
+            raise DataError("The class folders hold no picture that can be read; look into one of them.")
         chosen = choose(found, arguments.n, arguments.seed)
         deck = _deck(classifier, chosen, arguments)
         arguments.out.write_bytes(write_deck(deck))
@@ -83,7 +90,7 @@ def candidates(classifier: Classifier, folder: Path, task: str) -> Iterator[Cand
     """Every picture of a folder of class folders with its margin; one that cannot be read is left out.
 
     Raises:
-        DataError: the class folders are not among the task's classes, or hold no pictures.
+        DataError: the class folders are not among the task's classes.
     """
     known = [name for name, _ in classes_of(task, classifier.card)] if task != MODALITY else []
     found = [path.name for path in folders_in(folder)]

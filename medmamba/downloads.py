@@ -41,7 +41,8 @@ def read_table(data_set: DataSet, table: Table, source: Path, remarks: list[str]
     found = sorted(source.rglob(table.file)) if source.is_dir() else []
     if len(found) != 1:
         raise DataError(f"{_expected(data_set)} {len(found)} tables of that name were found.{_packed(source)}")
-    files = {path.name: path for path in _pictures(source)}
+    pictures = _pictures(source)
+    files = {path.name: path for path in pictures}
     numbers = {c.name.casefold(): place for place, c in enumerate(data_set.classes)}
     items, absent, unknown = [], 0, 0
     rows = list(_rows(data_set, table, found[0]))
@@ -56,6 +57,8 @@ def read_table(data_set: DataSet, table: Table, source: Path, remarks: list[str]
         remarks.append(f"{absent} rows of the table name a picture that is not there.{_packed(source)}")
     if unknown:
         remarks.append(f"{unknown} rows of the table have a class that the set does not know.")
+    if twice := len(pictures) - len(files):
+        remarks.append(f"{twice} pictures were left out, since another one has the same name.")
     if extra := len(files) - len({item.name for item in items}):
         remarks.append(f"{extra} pictures were left out, since no row of the table gives them a class.")
     return sorted(items, key=lambda item: item.name)
@@ -64,8 +67,10 @@ def read_table(data_set: DataSet, table: Table, source: Path, remarks: list[str]
 def read_folders(data_set: DataSet, _: ClassFolders, source: Path, remarks: list[str]) -> list[Item]:
     """The pictures of class folders, grouped with those that are the same byte for byte.
 
+    Of folders in a class folder, the way there becomes a part of their pictures' names, as ``second-visit-7.jpg``.
+
     Raises:
-        DataError: a class has no folder, or several.
+        DataError: a class has no folder, or several; or two pictures of one would have the same name.
     """
     folders: dict[str, list[Path]] = {c.name.casefold(): [] for c in data_set.classes}
     for folder in folders_in(source, deep=True):
@@ -75,10 +80,17 @@ def read_folders(data_set: DataSet, _: ClassFolders, source: Path, remarks: list
     items: list[Item] = []
     classes_of: dict[str, set[int]] = {}
     for label, c in enumerate(data_set.classes):
-        for path in _pictures(folders[c.name.casefold()][0]):
+        folder = folders[c.name.casefold()][0]
+        names = {path: "-".join(path.relative_to(folder).parts) for path in _pictures(folder)}
+        if len({*names.values()}) < len(names):
+            raise DataError(
+                f"Two pictures in folders of the class {c.name} would get the same name, made of folder and file. "
+                "Rename one."
+            )
+        for path, name in names.items():
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             classes_of.setdefault(content, set()).add(label)
-            items.append(Item(label, content, path.name, _copying(path)))
+            items.append(Item(label, content, name, _copying(path)))
     if copies := len(items) - len(classes_of):
         remarks.append(f"{copies} pictures are copies of others, byte for byte; copies share a split.")
     if several := sum(len(labels) > 1 for labels in classes_of.values()):

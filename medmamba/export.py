@@ -20,6 +20,7 @@ from medmamba.arguments import new_file
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.classifier import Classifier
 from medmamba.errors import RequestError
+from medmamba.replacing import replacing
 
 FORMATS = ("onnx", "pt2")
 OPSET = 20
@@ -88,7 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Export, then hold an ONNX file to this project's logits where ONNX Runtime is installed."""
     folder = checkpoints.find(arguments.checkpoint)
     if arguments.format == "pt2":
-        torch.export.save(program(folder), arguments.out)
+        exported = program(folder)
+        with replacing(arguments.out) as place, place.open("wb") as file:
+            torch.export.save(exported, file)
         print("Written; torch.export.load reads it.")
         return 0
     write_onnx(folder, arguments.out)

@@ -92,8 +92,9 @@ def draw_sanity(found: Sequence[Likeness], path: Path) -> Path:
     for axes, mode in zip(figure.subplots(1, 2, sharey=True), ("cascade", "alone"), strict=True):
         steps = [step for step in found if step.mode == mode]
         places = np.arange(len(steps) + 1)
-        axes.plot(places, [1, *(step.correlation for step in steps)], "o-", label="rank correlation")
-        axes.plot(places, [1, *(step.ssim for step in steps)], "s--", label="SSIM")
+        values = np.array([(1, 1), *((step.correlation, step.ssim) for step in steps)], float)  # None as NaN: a gap
+        axes.plot(places, values[:, 0], "o-", label="rank correlation")
+        axes.plot(places, values[:, 1], "s--", label="SSIM")
         axes.axhline(0, color="grey", linewidth=0.8)
         axes.set_xticks(places, ["none", *(step.part for step in steps)])
         axes.set(title={"cascade": "random from the head to ...", "alone": "random alone: ..."}[mode])

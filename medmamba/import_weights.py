@@ -14,6 +14,7 @@ from medmamba import checkpoints, official
 from medmamba.arguments import new_folder
 from medmamba.checkpoints import CARD
 from medmamba.errors import CheckpointError
+from medmamba.replacing import making
 from medmamba.tasks import OutputLayout
 
 
@@ -30,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert, write the folder, load it again, and say what stands on its card.
 
     Raises:
-        CheckpointError: a file is missing, they do not fit together, or the folder holds a checkpoint already.
+        CheckpointError: a file is missing, they do not fit together, the folder holds a checkpoint already, or the
+            weights are too large to be stored; a folder that was not there is not there after that.
     """
     for what, file in (("weights", arguments.weights), ("class indices", arguments.classes)):
         if not file.is_file():
@@ -43,8 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     card = replace(found.card, layout=OutputLayout((replace(task, modality=arguments.modality, question=question),)))
     size = card.transform.size
     example = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
-    checkpoints.save(arguments.out, card, found.model, {}, card.transform.normalise(example))
-    checkpoints.load(arguments.out)
+    with making(arguments.out):
+        checkpoints.save(arguments.out, card, found.model, {}, card.transform.normalise(example))
+        checkpoints.load(arguments.out)
     print(f"{card.title}: {card.summary} Its outputs, in order: {', '.join(task.class_names)}.")
     print("\n".join(card.limits))
     return 0

@@ -87,7 +87,10 @@ class PatchMerging(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016): in training, zero a picture's whole branch with probability ``rate``."""
+    """Stochastic depth (Huang et al. 2016): in training, zero a picture's whole branch with probability ``rate``.
+
+    What is kept is scaled so that the mean stays; at a rate of 1 nothing is kept.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -96,7 +99,8 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return x
-        return x * (self.draw(x.shape[0], x.device) / (1 - self.rate)).to(x.dtype)
+        kept = self.draw(x.shape[0], x.device)
+        return x * (kept / (1 - self.rate) if self.rate < 1 else kept).to(x.dtype)
 
     def draw(self, count: int, device: torch.device) -> Tensor:
         """1 for each picture whose branch is kept, 0 for the others: (count, 1, 1, 1)."""

@@ -199,7 +199,8 @@ def read_class_indices(path: Path, num_classes: int) -> tuple[str, ...]:
             by_index = {int(k): v for k, v in entries.items()}
         else:  # class folders may be named by numbers, so the keys alone do not tell
             by_index = {int(v): k for k, v in entries.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        "".join(by_index.values()).encode()  # half of a character, as JSON's escapes can say, is no name
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{path.name} is not a JSON object of class indices and names.") from error
     if sorted(by_index) != list(range(num_classes)) or len(entries) != num_classes:
         raise CheckpointError(f"{path.name} names {len(entries)} classes; the weights have {num_classes}, from 0 on.")

@@ -23,6 +23,7 @@ from medmamba.data import picture_paths
 from medmamba.data_sets import FOLDS, SEED, SPLITS, DataSet, MedMnist, Table
 from medmamba.downloads import Item
 from medmamba.errors import DataError, RequestError
+from medmamba.replacing import making
 from medmamba.tasks import Task
 
 RECIPE = "tasks.json"
@@ -179,11 +180,12 @@ def _write(task: Task, splits: Iterable[tuple[str, list[Item]]], place: Path) ->
     """The tree, under another name until it is whole, so that half of one is never taken for it."""
     partial = place.with_name(f"{place.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for split, items in splits:
-        for c in task.classes:
-            (partial / split / c.name).mkdir(parents=True)
-        for item in tqdm(items, desc=split, unit="pictures", delay=2):
-            item.write(partial / split / task.classes[item.label].name / item.name)
-    recipe = {key: value for key, value in asdict(task).items() if key != "npz"}
-    (partial / RECIPE).write_text(json.dumps({"tasks": [recipe]}, indent=1) + "\n", encoding="utf-8")
+    with making(partial):
+        for split, items in splits:
+            for c in task.classes:
+                (partial / split / c.name).mkdir(parents=True)
+            for item in tqdm(items, desc=split, unit="pictures", delay=2):
+                item.write(partial / split / task.classes[item.label].name / item.name)
+        recipe = {key: value for key, value in asdict(task).items() if key != "npz"}
+        (partial / RECIPE).write_text(json.dumps({"tasks": [recipe]}, indent=1) + "\n", encoding="utf-8")
     partial.replace(place)

@@ -49,6 +49,8 @@ def read_words(recipe: Path) -> Words | None:
 
 
 def _read(recipe: Path) -> dict[str, Any]:
+    if not recipe.exists():
+        raise DataError("There is no such recipe; look at its path.")
     try:
         content = json.loads(recipe.read_text(encoding="utf-8"))
         if not isinstance(content["tasks"], list):

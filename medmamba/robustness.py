@@ -32,12 +32,18 @@ from medmamba.figures import FEWEST_ON_MAP
 from medmamba.metrics import RESAMPLES, Estimate, mean_of, share
 from medmamba.observe import observe
 from medmamba.preprocess import Transform
+from medmamba.sanity import Likeness
 from medmamba.tasks import Task
 from medmamba.variants import build
 
 PARTS = ("corruptions", "features", "field", "sanity")
 MAPPED = 4  # pictures of each task whose maps and fields are looked at
 HELD = (0.5, 0.9)  # shares of the receptive field
+VERDICTS = {
+    True: "The maps pass the randomisation test.",
+    False: "The maps fail the randomisation test.",
+    None: "The randomisation test says nothing: there were no maps to compare once every part was random.",
+}
 
 Sample = list[tuple[Task, Split]]
 
@@ -57,17 +63,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure the parts, print them, write numbers and figures; 1 if the maps fail their check.
+    """Measure the parts, print them, write numbers and figures; 1 unless the maps pass their check.
 
     Raises:
         DataError: a part needs pictures that there are not.
     """
     checkpoint = registry.load(arguments.checkpoint)
     card, out = checkpoint.card, arguments.out
-    out.mkdir(parents=True, exist_ok=True)
     splits = find_splits(card.layout, arguments.data, arguments.split, SIDE)
     sample = [(task, even(split, arguments.pictures)) for task, split in tqdm(splits, desc="reading", unit="tasks")]
     _check(arguments.parts, sample)
+    out.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {"pictures": {task.name: len(split) for task, split in sample}}
     if "corruptions" in arguments.parts:
         found["corruptions"] = measure(OfCheckpoint(arguments.checkpoint), sample)
@@ -85,9 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         likenesses = sanity.check(checkpoint, [(task.name, pictures) for task, pictures in few if task.classes])
         found["sanity"] = {"passes": sanity.passes(likenesses), "steps": [asdict(step) for step in likenesses]}
         figures.draw_sanity(likenesses, out / "sanity.png")
-        for step in likenesses:
-            print(f"{step.part:8} {step.mode:8} rank correlation {step.correlation:+.3f}, SSIM {step.ssim:.3f}")
-        print(f"The maps {'pass' if sanity.passes(likenesses) else 'fail'} the randomisation test.")
+        print("\n".join(map(line, likenesses)))
+        print(VERDICTS[sanity.passes(likenesses)])
     (out / "robustness.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0 if found.get("sanity", {}).get("passes", True) else 1
 
@@ -176,6 +181,15 @@ def table(found: Mapping[str, Any]) -> str:
         lines.append(_row(name, values, own["curves"]))
     mean = found["mean"]
     return "\n".join([*lines, _row("mean", (mean["clean"], mean["mean_corruption_accuracy"]), mean["curves"])])
+
+
+def line(step: Likeness) -> str:
+    """A step of the randomisation test as text."""
+    words = f"{step.part:8} {step.mode:8} "
+    if step.correlation is None or step.ssim is None:
+        return words + "nothing to compare: the maps are the same everywhere"
+    left_out = f"; {step.flat} pictures left out, their maps are the same everywhere" if step.flat else ""
+    return words + f"rank correlation {step.correlation:+.3f}, SSIM {step.ssim:.3f}{left_out}"
 
 
 def _row(name: str, values: tuple[float, float], curves: Mapping[str, list[float]]) -> str:

@@ -157,11 +157,20 @@ def read_best(folder: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: there is none, it is damaged, or it does not say how it was trained.
     """
-    otherwise = f"The run {folder.name} has no readable best.pt; train it first."
-    best = read_saved(folder / "best.pt", otherwise)
-    if "config" not in best:
+    return read_reached(folder / "best.pt", f"The run {folder.name} has no readable best.pt; train it first.")
+
+
+def read_reached(path: Path, otherwise: str) -> dict[str, Any]:
+    """The content of a ``best.pt`` or ``last.pt``, wherever it is: weights, and how they were trained.
+
+    Raises:
+        CheckpointError: with the sentence ``otherwise``; it is none.
+    """
+    saved = read_saved(path, otherwise)
+    config = saved.get("config")
+    if not (isinstance(config, dict) and {"variant", "size"} <= {*config} and {"pictures", "seconds"} <= {*saved}):
         raise CheckpointError(otherwise)
-    return best
+    return saved
 
 
 def read_saved(path: Path, otherwise: str) -> dict[str, Any]:
@@ -174,12 +183,19 @@ def read_saved(path: Path, otherwise: str) -> dict[str, Any]:
         saved = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds on a damaged file
         raise CheckpointError(otherwise) from error
-    if not isinstance(saved, dict) or "model" not in saved:
+    if not isinstance(saved, dict) or not isinstance(saved.get("model"), dict):
         raise CheckpointError(otherwise)
     return saved
 
 
 def write_saved(path: Path, content: dict[str, Any]) -> None:
-    """Write a file of a run so that a kill at any moment leaves the old one or the new one."""
-    with replacing(path) as partial:
-        torch.save(content, partial)
+    """Write a file of a run so that a kill at any moment leaves the old one or the new one.
+
+    Raises:
+        CheckpointError: it cannot be written; the old one is left.
+    """
+    try:
+        with replacing(path) as partial:
+            torch.save(content, partial)
+    except RuntimeError as error:  # so torch says that a disk is full
+        raise CheckpointError(f"{path.name} of the run cannot be written. Look whether there is room.") from error

@@ -1,13 +1,15 @@
 """The settings of a training run, with what each means and may be: the command line is made of them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Self, get_args
 
 from medmamba.errors import RequestError
 from medmamba.network import SMALLEST_SIDE
 from medmamba.protocols import SCHEDULES
+
+WARM_UP = 10_000  # pictures of the longest that nobody has to name
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class TrainConfig:
     epochs: Annotated[
         int, "instead of --pictures: so many times as many as there are, with a validation after each", From(0)
     ] = 0
-    warm_up: Annotated[int, "pictures over which the learning rate rises", From(0)] = 10_000
+    warm_up: Annotated[
+        int | None, f"pictures over which the learning rate rises; default: a tenth of all, at most {WARM_UP}", From(0)
+    ] = None
     variant: Annotated[str, "T, S, B, resnet18 or resnet50"] = "T"
     batch: Annotated[int, "pictures in a step", From(1)] = 48
     learning_rate: Annotated[float, "at its highest", From(0)] = 1e-3
@@ -91,8 +95,29 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, of in self.__dataclass_fields__.items():
-            for rule in get_args(of.type)[2:]:
-                if refusal := rule.refusal(getattr(self, name)):
+            value = getattr(self, name)
+            for rule in get_args(of.type)[2:] if value is not None else ():
+                if refusal := rule.refusal(value):
                     raise RequestError(f"--{name.replace('_', '-')} {refusal}")
         if self.norms == "frozen" and self.start_from is None:
             raise RequestError("--norms frozen keeps the statistics of weights to --start-from; name them, too.")
+        if self.warm_up and not self.epochs and self.warm_up > self.pictures:
+            raise RequestError(
+                f"--warm-up {self.warm_up} is longer than the run of {self.pictures} pictures: the learning rate would "
+                "never be at its highest. Name fewer, or leave it out."
+            )
+
+    @property
+    def rise(self) -> int:
+        """Pictures of the warm-up: those that were named, else a tenth of all, at most ``WARM_UP``."""
+        return min(self.pictures // 10, WARM_UP) if self.warm_up is None else self.warm_up
+
+    def of_length(self, there: int) -> Self:
+        """The run with its length in pictures where it is one in epochs, of ``there`` pictures each.
+
+        Raises:
+            RequestError: the warm-up is longer than that.
+        """
+        if not self.epochs:
+            return self
+        return replace(self, pictures=self.epochs * there, epochs=0, validate_every=there)

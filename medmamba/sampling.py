@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from medmamba.data import Split
-from medmamba.errors import DataError
+from medmamba.errors import DataError, RequestError
 from medmamba.tasks import Task
 
 
@@ -44,8 +44,13 @@ class Pool:
         """Endless batches: pictures (batch, 3, H, W) in [0, 1], labels (batch,), task numbers (batch,).
 
         balance: see ``class_shares``, for tasks likewise. emphasis: task number -> factor on the task's share.
+
+        Raises:
+            RequestError: the shares are too large or too small to be numbers.
         """
         weights = self._weights(balance, emphasis)
+        if not 0 < weights.sum() < math.inf:
+            raise RequestError("Shares so far apart cannot be drawn: take --balance and --emphasis nearer to 1.")
         while True:
             drawn = torch.multinomial(weights, batch, replacement=True, generator=random)
             tasks = self.task[drawn]

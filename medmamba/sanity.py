@@ -30,12 +30,17 @@ Mapper = Callable[[Classifier, Sequence[np.ndarray], str, Sequence[str]], list[E
 
 @dataclass(frozen=True)
 class Likeness:
-    """Means over pictures, with everything from the head to ``part`` random, or that part alone."""
+    """Means over pictures, with everything from the head to ``part`` random, or that part alone.
+
+    flat: pictures that are in neither mean, since a map of theirs, before or after, is the same everywhere and so has
+    no ranks. Where all are, there are no means.
+    """
 
     part: str
     mode: str
-    correlation: float
-    ssim: float
+    correlation: float | None
+    ssim: float | None
+    flat: int = 0
 
 
 def grad_cams(
@@ -51,30 +56,26 @@ def check(
 ) -> list[Likeness]:
     """How alike maps before and after are, for each part, in a cascade and alone.
 
-    asked: tasks with squares (n, size, size, 3) uint8 for each. Maps that are flat have no ranks and are left out.
+    asked: tasks with squares (n, size, size, 3) uint8 for each.
     """
     bare = replace(checkpoint, novelty={})
     trained = Classifier(bare, "cpu")
     classes = [[a.top.name for a in trained.answer_batch(list(s), task) if a.top] for task, s in asked]
-    before = _maps(trained, asked, classes, mapper)
+    before, side = _maps(trained, asked, classes, mapper), checkpoint.card.transform.size
     found = []
     for part, mode, model in _randomised(checkpoint.model, seed):
         after = _maps(Classifier(replace(bare, model=model), "cpu"), asked, classes, mapper)
-        pairs = list(zip(before, after, strict=True))
-        found.append(
-            Likeness(
-                part,
-                mode,
-                float(np.nanmean([_rank_correlation(a, b) for a, b in pairs])),
-                float(np.nanmean([_ssim(a, b, checkpoint.card.transform.size) for a, b in pairs])),
-            )
-        )
+        pairs = [(a, b) for a, b in zip(before, after, strict=True) if not (_is_flat(a, side) or _is_flat(b, side))]
+        correlation = _mean([_rank_correlation(a, b) for a, b in pairs])
+        ssim = _mean([_ssim(a, b, side) for a, b in pairs])
+        found.append(Likeness(part, mode, correlation, ssim, len(before) - len(pairs)))
     return found
 
 
-def passes(found: Sequence[Likeness]) -> bool:
-    """Whether the maps have lost their likeness once every part is random."""
-    return [likeness.correlation for likeness in found if likeness.mode == "cascade"][-1] < LIMIT
+def passes(found: Sequence[Likeness]) -> bool | None:
+    """Whether the maps have lost their likeness once every part is random; None where there were none to compare."""
+    last = [likeness.correlation for likeness in found if likeness.mode == "cascade"][-1]
+    return None if last is None else last < LIMIT
 
 
 def parts_of(model: Network) -> dict[str, nn.Module]:
@@ -113,17 +114,18 @@ def _maps(
     ]
 
 
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _is_flat(found: EvidenceMap, side: int) -> bool:
+    return bool(np.ptp(found.smooth(side, side)) == 0)
+
+
 def _rank_correlation(a: EvidenceMap, b: EvidenceMap) -> float:
-    if np.ptp(a.values) == 0 or np.ptp(b.values) == 0:
-        return float("nan")
     return float(spearmanr(a.values.reshape(-1), b.values.reshape(-1)).statistic)
 
 
 def _ssim(a: EvidenceMap, b: EvidenceMap, side: int) -> float:
-    stretched = []
-    for found in (a, b):
-        smooth = found.smooth(side, side)
-        if np.ptp(smooth) == 0:
-            return float("nan")
-        stretched.append((smooth - smooth.min()) / np.ptp(smooth))
-    return float(structural_similarity(*stretched, data_range=1.0))
+    smooth = [found.smooth(side, side) for found in (a, b)]
+    return float(structural_similarity(*((s - s.min()) / np.ptp(s) for s in smooth), data_range=1.0))

@@ -8,7 +8,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, asdict, replace
+from dataclasses import MISSING, asdict
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -21,15 +21,15 @@ from tqdm import tqdm
 from medmamba import checkpoints, distributed, metrics, optimisers, protocols
 from medmamba.arguments import new_folder
 from medmamba.augment import Augmenter
-from medmamba.data import Split, has_pictures, load_split
+from medmamba.data import Split, count_pictures, load_split
 from medmamba.distributed import Team
 from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.mixing import mix, restyle
-from medmamba.network import Network
+from medmamba.network import SMALLEST_SIDE, Network
 from medmamba.objective import Objective
 from medmamba.preprocess import Transform
 from medmamba.recipe import layout_of, outputs_of, read_tasks
-from medmamba.run_folder import RunFolder, check_outputs, read_saved
+from medmamba.run_folder import RunFolder, check_outputs, read_reached
 from medmamba.run_settings import TrainConfig
 from medmamba.sampling import Pool, by_task
 from medmamba.sharpness import steepest
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required = of.default is MISSING
         parser.add_argument(
             f"--{name.replace('_', '-')}",
-            type=new_folder if name == "out" else Path if kind == Path | None else kind,
+            type=new_folder if name == "out" else (get_args(kind) or (kind,))[0],  # X, of X | None as well
             required=required,
             default=argparse.SUPPRESS,
             help=meaning if of.default in (MISSING, None, "") else f"{meaning}; default: {of.default}",
@@ -84,6 +84,7 @@ def _train(config: TrainConfig, team: Team) -> None:
         for number, rate in by_task(flag, text, names, most=1).items():
             rates[number] = rate
     augment, transform = _changes(config, tasks), Transform(config.size)
+    _check_statistics(config, team)
 
     model = build(config_of(config.variant, layout.num_outputs), config.drop_path).to(team.device)
     earlier: list[Phase] = []
@@ -104,11 +105,9 @@ def _train(config: TrainConfig, team: Team) -> None:
     run = RunFolder(config.out, model, averaged, optimiser, random, about)
     run.resume()
 
+    config = config.of_length(_training_pictures(config, tasks))
     with team.one_after_the_first():
         pool, validation = _pictures(config, tasks)
-    if config.epochs:
-        shown = len(pool.labels)
-        config = replace(config, pictures=config.epochs * shown, validate_every=shown)
     if team.leads:
         run.forget_later_rows()
     run.start_clock()
@@ -167,18 +166,42 @@ def _train(config: TrainConfig, team: Team) -> None:
                 last_save = time.monotonic()
 
 
-def _pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> tuple[Pool, list[Split]]:
-    """The training pictures, and those for validation task by task; squared once, and kept in the run's folder.
+def _check_statistics(config: TrainConfig, team: Team) -> None:
+    """Refuse steps in which batch norms see a single value of each channel: the last grid's only cell of one picture.
 
     Raises:
-        DataError: folders do not fit the tasks, a task has no training pictures, or none has any for validation; all
-            of this is said before any is read.
+        RequestError: these would be such.
     """
-    if lacking := [task.name for task in tasks if not has_pictures(config.data, task, "train")]:
+    own = config.batch // team.size
+    together = team.size * (-(-own // 2) if config.sharpness else own)  # a sharp step begins with every other one
+    if config.norms == "batch" and together == 1 and config.size < 2 * SMALLEST_SIDE:
+        raise RequestError(
+            f"A single picture below {2 * SMALLEST_SIDE} pixels at a time leaves batch norms nothing to compare: "
+            f"raise --batch to {3 if config.sharpness else 2} or --size to {2 * SMALLEST_SIDE}, or take --norms frozen."
+        )
+
+
+def _training_pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> int:
+    """How many there are, counted before any is read.
+
+    Raises:
+        DataError: folders do not fit the tasks, or a task has none.
+    """
+    counts = {task.name: count_pictures(config.data, task, "train") for task in tasks}
+    if lacking := [name for name, count in counts.items() if not count]:
         raise DataError(
             f"The recipe has tasks without training pictures: {', '.join(lacking)}. Put some into the data folder, or "
             "take these tasks out."
         )
+    return sum(counts.values())
+
+
+def _pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> tuple[Pool, list[Split]]:
+    """The training pictures, and those for validation task by task; squared once, and kept in the run's folder.
+
+    Raises:
+        DataError: folders do not fit the tasks, or none has any for validation; this is said before any is read.
+    """
     cache = config.out / "squares"
     validation = validation_of(tasks, config.data, config.size, cache)
     config.out.mkdir(parents=True, exist_ok=True)  # no squares of MedMNIST files are kept, so that it may not be there
@@ -192,8 +215,7 @@ def validation_of(tasks: tuple[Task, ...], data: Path, size: int, cache: Path) -
     Raises:
         DataError: there are none, which is said before any is read.
     """
-    present = [has_pictures(data, task, "val") for task in tasks]
-    if not any(present):
+    if not sum(count_pictures(data, task, "val") for task in tasks):
         raise DataError("The recipe's tasks have no validation pictures in the data folder, so no weights are best.")
     return [load_split(data, task, "val", size, cache) for task in tasks]
 
@@ -210,10 +232,7 @@ def starting_point(path: Path, layout: OutputLayout) -> tuple[dict[str, Tensor],
         CheckpointError: it is neither, or answers other classes or in another order.
     """
     if not path.is_dir():
-        otherwise = f"{path.name} is neither a checkpoint's folder nor the best.pt of a run."
-        best = read_saved(path, otherwise)
-        if "config" not in best:
-            raise CheckpointError(otherwise)
+        best = read_reached(path, f"{path.name} is neither a checkpoint's folder nor the best.pt of a run.")
         check_outputs(best, outputs_of(layout))
         return best["model"], phases(best)
     start = checkpoints.load(path)
@@ -288,9 +307,9 @@ def validate(model: Network, layout: OutputLayout, splits: list[Split], transfor
 
 def _learning_rate(config: TrainConfig, pictures: int) -> float:
     """Linear warm-up, then a cosine to a hundredth, or a schedule of ``protocols``."""
-    if pictures < config.warm_up:
-        return config.learning_rate * (pictures + config.batch) / (config.warm_up + config.batch)
-    progress = (pictures - config.warm_up) / max(config.pictures - config.warm_up, 1)
+    if pictures < config.rise:
+        return config.learning_rate * (pictures + config.batch) / (config.rise + config.batch)
+    progress = (pictures - config.rise) / max(config.pictures - config.rise, 1)
     if config.schedule != "cosine":
         return config.learning_rate * protocols.share_of_rate(config.schedule, progress)
     return config.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)

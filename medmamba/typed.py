@@ -13,7 +13,8 @@ Test = Callable[[Any], bool]
 def check_types(made: Any) -> None:
     """Hold each field of a dataclass, and of the dataclasses in it, to its annotation.
 
-    Numbers are finite; a whole number may stand for a float, and true and false are no numbers.
+    Numbers are finite; a whole number may stand for a float, and true and false are no numbers. Texts can be written:
+    half of a character, as JSON's escapes can say, is none.
 
     Raises:
         TypeError: a value is of another kind; the message names its field.
@@ -57,6 +58,8 @@ def _test_of(kind: Any) -> Test:
     if kind in (int, float):
         kinds, largest = (int, kind), sys.float_info.max
         return lambda value: type(value) in kinds and abs(value) <= largest
+    if kind is str:
+        return _is_text
     return lambda value: _is_sound(value) if is_dataclass(value) else kind is Any or isinstance(value, kind)
 
 
@@ -71,6 +74,10 @@ def _entries_test(kind: Any) -> Test:
 
 def _either(one: Test, other: Test) -> Test:
     return lambda value: one(value) or other(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _is_sound(made: Any) -> bool:

@@ -60,6 +60,8 @@ NUMBERS = [
     ("compare a b --data d --out o --size {}", "31", "a whole number from 32 to"),
     ("data prepare kvasir --from d --out o --seed {}", "-1", "a whole number from 0 to"),
     ("data prepare kvasir --from d --out o --seed {}", str(2**32), "a whole number from 0 to 4294967295 is wanted"),
+    ("deck build d --task t --seed {}", "-1", "a whole number from 0 to"),
+    ("fuzz --n {}", "-5", "a whole number from 0 to"),
     ("robustness a --data d --out o --pictures {}", "few", "invalid whole number value: 'few'"),
 ]
 

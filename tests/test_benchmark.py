@@ -20,6 +20,12 @@ def test_a_plot_needs_its_section(tmp_path, capsys):
     assert "add it to --sections" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["plot", "plot.txt"])
+def test_a_plot_needs_an_ending_that_can_be_drawn(tmp_path, capsys, name):
+    assert main(["benchmark", "--sections", "resolution", "--plot", str(tmp_path / name)]) == 2
+    assert "written as .svg or .png" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--rounds", "--threads"])
 def test_nothing_is_timed_without_a_round_or_a_thread(option, capsys):
     with pytest.raises(SystemExit):

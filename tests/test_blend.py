@@ -103,11 +103,37 @@ def test_two_moments_of_a_run_are_one_run_on_the_card(runs, monkeypatch):
         assert found[1]["settings"].endswith("(blend 0.5)")
 
 
-def test_a_run_is_not_overwritten_by_its_mixture(runs, capsys):
-    arguments = command(runs, "second")
-    arguments[arguments.index("--out") + 1] = str(runs / "second")
-    assert main(arguments) == 2
+@pytest.mark.parametrize("place", ["first", "second", "third", "copy", "begun", "damaged", "blended"])
+def test_other_weights_are_not_overwritten_by_a_mixture(runs, tmp_path, capsys, place):
+    """Those of the run, of its start and of another run; a copy, one that has no best weights yet, one that is damaged;
+    and an earlier mixture that is the start now."""
+    best = read_best(runs / "third")
+    out = runs / place if (runs / place).is_dir() else tmp_path
+    if place == "copy":
+        torch.save(best, out / "best.pt")
+    elif place == "begun":
+        (out / "state.pt").touch()
+    elif place == "damaged":
+        (out / "best.pt").write_bytes(b"half")
+    elif place == "blended":
+        torch.save(best | {"blend": 0.5}, out / "best.pt")
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    start = ["--start", str(out / "best.pt")] if place == "blended" else []
+    assert main([*command(runs), *start, "--out", str(out)]) == 2
     assert "give --out another folder" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+def test_the_same_blend_goes_into_its_own_place_again(runs, tmp_path, monkeypatch, capsys):
+    """After an interruption before its end there is nothing, or a part of a file; after it there is its result."""
+    monkeypatch.setitem(model_module.VARIANTS, "tiny", ((1, 1, 1, 1), 16))
+    again = [*command(runs, "second", "--shares", "0.5"), "--out", str(tmp_path / "out")]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "best.pt.partial").write_bytes(b"half")
+    for _ in range(2):
+        assert main(again) == 0
+        assert read_best(tmp_path / "out")["blend"] == 0.5
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["best.pt"]
 
 
 @pytest.mark.parametrize(

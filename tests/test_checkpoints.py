@@ -175,6 +175,13 @@ def test_tensors_that_do_not_fit_are_named(folder, change, message):
         checkpoints.load(folder)
 
 
+@pytest.mark.parametrize("width", [2**60, 10**30])
+def test_a_card_of_a_network_beyond_all_memory_is_refused(folder, width):
+    edit_card(folder, config={"depths": [1, 1, 1, 1], "width": width, "num_outputs": 10})
+    with pytest.raises(CheckpointError, match="beyond all memory; fetch it again"):
+        checkpoints.load(folder)
+
+
 def test_a_card_that_names_other_outputs_is_refused(folder):
     edit_card(folder, routed=["skin", "chest"])
     with pytest.raises(CheckpointError, match="names 9 classes and routes, its network has 10 outputs"):

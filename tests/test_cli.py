@@ -1,6 +1,7 @@
 """Commands: they start, refuse in one sentence, and answer on real files."""
 
 import csv
+import errno
 import json
 import os
 import subprocess
@@ -42,6 +43,26 @@ def test_an_unknown_checkpoint_is_one_sentence_on_stderr(capsys):
     assert output.err.startswith("medmamba: There is no checkpoint 'nonsense'.")
 
 
+def test_a_refusal_of_the_system_is_one_sentence_on_stderr(monkeypatch, capsys):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "patient.png")
+
+    monkeypatch.setattr("medmamba.info.run", full)
+    assert main(["info"]) == 2
+    assert capsys.readouterr().err == (
+        "medmamba: A file or folder cannot be read or written (No space left on device).\n"
+    )
+
+
+def test_too_little_memory_is_one_sentence_on_stderr(monkeypatch, capsys):
+    def large(_):
+        raise MemoryError
+
+    monkeypatch.setattr("medmamba.info.run", large)
+    assert main(["info"]) == 2
+    assert capsys.readouterr().err.startswith("medmamba: This takes more memory than there is.")
+
+
 def test_classify_prints_the_classifiers_answer(generalist, files, capsys):
     assert main(["classify", str(files / "0.png"), "--checkpoint", str(generalist)]) == 0
     printed = capsys.readouterr().out
@@ -74,6 +95,20 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(generalist, files, 
     assert rows[2]["error"]
     assert list(rows[0])[-1] == "notice"
     assert {row["notice"] for row in rows} == {NOTICE}
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_folder_without_files_is_said_beside_the_others(generalist, files, tmp_path, capsys, hidden):
+    (tmp_path / "empty" / "inner").mkdir(parents=True)
+    if hidden:
+        (tmp_path / "empty" / ".DS_Store").touch()
+    empty, table = str(tmp_path / "empty"), tmp_path / "out.csv"
+    assert main(["classify", empty, "--checkpoint", str(generalist)]) == 1
+    assert capsys.readouterr().out == f"{empty}\n  There is no file in this folder.\n\n"
+    assert main(["classify", str(files / "0.png"), empty, "--checkpoint", str(generalist), "--csv", str(table)]) == 1
+    assert capsys.readouterr().out == "1 files classified, 1 could not be read.\n"
+    with table.open(newline="", encoding="utf-8") as file:
+        assert [row["error"] for row in csv.DictReader(file)] == ["", "There is no file in this folder."]
 
 
 def test_a_name_that_is_no_text_is_written_all_the_same(generalist, files, tmp_path, capsys):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from medmamba import data
-from medmamba.data import UNLABELLED, has_pictures, load_split, picture_paths
+from medmamba.data import UNLABELLED, count_pictures, load_split, picture_paths
 from medmamba.errors import DataError, ImageError
 from medmamba.tasks import ClassName, Task
 
@@ -210,25 +210,25 @@ def test_a_medmnist_file_without_the_split_has_none_of_its_pictures(tmp_path):
     assert load_split(tmp_path, task, "val", 32).squares.shape == (0, 32, 32, 3)
 
 
-def test_pictures_are_found_without_reading_one(tree, monkeypatch):
+def test_pictures_are_counted_without_reading_one(tree, monkeypatch):
     monkeypatch.setattr(data.images, "read", lambda *_, **__: pytest.fail("a picture is read"))
     root, task = tree(splits=("train",)), task_of("b", "a", "c")
     for name in task.class_names:
         (root / "skin" / "val" / name).mkdir(parents=True)
         (root / "skin" / "val" / name / ".DS_Store").write_text("no picture")
-    assert [has_pictures(root, task, split) for split in ("train", "val", "test")] == [True, False, False]
+    assert [count_pictures(root, task, split) for split in ("train", "val", "test")] == [9, 0, 0]
     with pytest.raises(DataError, match="missing"):
-        has_pictures(root, task_of("b", "a", "d"), "val")
+        count_pictures(root, task_of("b", "a", "d"), "val")
 
 
-def test_pictures_of_a_medmnist_file_are_found(tmp_path):
+def test_pictures_of_a_medmnist_file_are_counted(tmp_path):
     pictures, none = np.zeros((4, 28, 28), np.uint8), np.zeros((0, 28, 28), np.uint8)
     np.savez(tmp_path / "skin.npz", train_images=pictures, val_images=none, val_labels=none[:, :1, 0])
     task = task_of(npz="skin.npz")
-    assert [has_pictures(tmp_path, task, split) for split in ("train", "val", "test")] == [True, False, False]
+    assert [count_pictures(tmp_path, task, split) for split in ("train", "val", "test")] == [4, 0, 0]
     (tmp_path / "skin.npz").write_bytes(b"PK no archive")
     with pytest.raises(DataError, match=r"skin\.npz is damaged"):
-        has_pictures(tmp_path, task, "train")
+        count_pictures(tmp_path, task, "train")
 
 
 def test_a_medmnist_file_of_a_task_without_classes(medmnist):

@@ -80,6 +80,7 @@ def test_a_folder_is_read_as_its_zip(tmp_path):
         (entry(classes=[{"name": "round", "label": "a b"}, {"name": "square", "label": " a  b"}]), "the same label"),
         (entry(classes=[{"name": "round", "label": "a"}, {"name": "square", "label": " "}]), "or one has none"),
         (entry(classes=None), "lists no classes"),
+        (entry(title="\ud800"), "half of a character"),
     ],
 )
 def test_what_is_wrong_is_said_without_a_file_name(content, words):

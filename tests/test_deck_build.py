@@ -106,3 +106,10 @@ def test_a_deck_that_asks_whether_the_network_should_answer_is_one_that_it_answe
 def test_what_cannot_be_built_is_said(folder, capsys, change, words):
     assert main(["deck", "build", str(folder), "--task", "blood-cells", *change]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_no_picture_that_can_be_read_is_said(tmp_path, capsys):
+    (tmp_path / "cells" / "platelet").mkdir(parents=True)
+    (tmp_path / "cells" / "platelet" / "DOE9.png").write_bytes(b"hello")
+    assert main(["deck", "build", str(tmp_path / "cells"), "--task", "blood-cells"]) == 2
+    assert "hold no picture that can be read" in capsys.readouterr().err

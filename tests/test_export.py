@@ -1,6 +1,8 @@
 """A checkpoint as an ONNX file and as a torch.export program: the same logits elsewhere; and torch.compile."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -40,6 +42,18 @@ def test_a_program_of_torch_export_gives_the_same_logits(specialist, tmp_path):
     pictures = export.smooth_pictures(checkpoints.read_card(specialist), 3)
     found = torch.export.load(file).module()(pictures)
     torch.testing.assert_close(found, logits_of(specialist, pictures), atol=export.TOLERANCE, rtol=0)
+
+
+def test_a_program_that_cannot_be_written_is_said(specialist, tmp_path, monkeypatch, capsys):
+    def full(_, file):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch.export, "save", full)
+    monkeypatch.setattr(export, "program", lambda _: None)
+    assert cli.main(["export", str(specialist), "--format", "pt2", "--out", str(tmp_path / "network.pt2")]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("backend", ["reference", "chunked"])

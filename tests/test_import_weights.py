@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from medmamba import checkpoints, cli
 from medmamba.classifier import Classifier
@@ -83,6 +84,28 @@ def test_nothing_is_written_where_there_is_nothing_to_tell_apart(files, command,
     files(names)
     code, folder = command()
     assert (code, folder.exists()) == (2, False)
+
+
+@pytest.mark.parametrize("name", ["head.weight", "patch_embed.proj.bias"])
+def test_weights_that_16_bits_cannot_hold_leave_nothing_behind(files, command, tmp_path, capsys, name):
+    """A matrix beyond float16, and a vector that is stored as it is and leads to logits beyond float32."""
+    weights = files(("liver", "spleen", "heart"))
+    weights[name].fill_(1e5 if name == "head.weight" else 3e38)
+    torch.save(weights, tmp_path / "Net.pth")
+    code, folder = command()
+    assert (code, folder.exists()) == (2, False)
+    assert "no number above 65504" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_nothing_behind(files, command, monkeypatch, capsys):
+    def full(*_):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    files()
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    code, folder = command()
+    assert (code, folder.exists()) == (2, False)
+    assert "Look whether there is room" in capsys.readouterr().err
 
 
 def test_a_folder_named_by_a_dot(files, tmp_path, monkeypatch):

@@ -69,6 +69,11 @@ def test_drop_path_takes_whole_pictures_and_keeps_the_mean():
     assert torch.equal(drop.eval()(out), out)
 
 
+def test_drop_path_of_one_leaves_nothing():
+    """As torchvision's StochasticDepth."""
+    assert not DropPath(1.0).train()(torch.ones(3, 2, 2, 3)).any()
+
+
 def test_drop_path_spares_the_convolved_half():
     block, x = SSConvSSM(16, d_state=4, drop_path=0.9999, backend="auto").eval(), torch.randn(3, 4, 4, 16)
     whole = block(x)

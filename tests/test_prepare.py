@@ -138,6 +138,26 @@ def test_class_folders_are_split_by_picture(folders, tmp_path, name):
         assert np.bincount(loaded.labels).tolist() == [count] * len(data_set.classes)
 
 
+def test_pictures_of_the_same_name_in_folders_of_a_class_are_all_kept(folders, tmp_path):
+    source = folders("cpn-x-ray")
+    for place, c in enumerate(data_sets.find("cpn-x-ray").classes):
+        for number in range(PER_CLASS):
+            name = f"{number}.jpg"
+            save(source / "inner" / c.name.upper() / "second" / "visit" / name, 10_000 + 1000 * place + number)
+    assert prepare.prepare(of_size("cpn-x-ray", 2 * PER_CLASS), source, tmp_path / "out") == []
+    written = {name for names in tree_of(tmp_path / "out", "cpn-x-ray").values() for name in names}
+    assert {"7.jpg", "second-visit-7.jpg"} <= written
+
+
+def test_names_that_stay_the_same_are_refused(folders, tmp_path):
+    source = folders("cpn-x-ray")
+    for name in ("second/7.jpg", "second-7.jpg"):
+        save(source / "inner" / "COVID" / name, len(name))
+    with pytest.raises(DataError, match="Two pictures in folders of the class COVID"):
+        prepare.prepare(of_size("cpn-x-ray"), source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_too_few_of_a_single_class_are_refused(folders, tmp_path):
     source = folders("cpn-x-ray")
     for path in sorted((source / "inner" / "COVID").iterdir())[9:]:
@@ -211,12 +231,14 @@ def test_what_a_table_lacks_is_counted(table, tmp_path):
     (source / "part_0" / "0_0.png").unlink()
     (source / "part_0" / "0_3.png").unlink()
     save(source / "part_0" / "unheard_of.png", 1)
+    save(source / "copies" / "0_1.png", 1)
     with (source / "metadata.csv").open("a") as file:
         file.write("x,1_0.png,BOD,nobody\n")
     remarks = prepare.prepare(of_size("pad-ufes-20"), source, tmp_path / "out")
     assert remarks == [
         "2 rows of the table name a picture that is not there.",
         "1 rows of the table have a class that the set does not know.",
+        "1 pictures were left out, since another one has the same name.",
         "1 pictures were left out, since no row of the table gives them a class.",
         "ACK: 38 pictures, where the set has 40.",
     ]
@@ -266,7 +288,7 @@ def test_a_damaged_medmnist_file_leaves_nothing_behind(medmnist, tmp_path):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(DataError, match="damaged or not a MedMNIST file"):
         prepare.prepare(data_set, path, tmp_path / "out")
-    assert not (tmp_path / "out" / "bloodmnist").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_split_that_a_medmnist_file_lacks_is_told(medmnist, tmp_path):

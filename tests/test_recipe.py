@@ -33,6 +33,12 @@ def test_a_file_that_is_no_recipe(recipe, text, read):
         read(recipe(text))
 
 
+@pytest.mark.parametrize("read", READERS)
+def test_a_recipe_that_is_not_there(tmp_path, read):
+    with pytest.raises(DataError, match="There is no such recipe"):
+        read(tmp_path / "recipe.json")
+
+
 def test_a_recipe_with_a_wrong_task(recipe):
     with pytest.raises(CheckpointError, match="not described as expected"):
         read_tasks(recipe({"tasks": [{"name": "skin"}]}))

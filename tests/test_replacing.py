@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from medmamba.replacing import replacing
+from medmamba.replacing import making, replacing
 
 
 def test_a_file_takes_its_place_at_the_end(tmp_path):
@@ -31,3 +31,25 @@ def test_a_failure_leaves_what_was_there(tmp_path, there):
     with pytest.raises(KeyboardInterrupt):
         crash()
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"] * there
+
+
+def test_a_folder_is_made_with_those_above_it(tmp_path):
+    for _ in range(2):
+        with making(tmp_path / "above" / "folder"):
+            (tmp_path / "above" / "folder" / "card.json").write_text("new")
+    assert (tmp_path / "above" / "folder" / "card.json").read_text() == "new"
+
+
+@pytest.mark.parametrize("there", [[], ["above"], ["above", "above/folder"]])
+def test_only_folders_that_were_there_outlive_a_failure(tmp_path, there):
+    for name in there:
+        (tmp_path / name).mkdir()
+
+    def crash():
+        with making(tmp_path / "above" / "folder"):
+            (tmp_path / "above" / "folder" / "card.json").write_text("ha")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        crash()
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_dir()) == there

@@ -1,6 +1,7 @@
 """Corruption accuracies by known answers, and the command on made-up pictures."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,12 +106,32 @@ def test_parts_without_the_pictures_that_they_need(generalist, tmp_path, capsys,
     asked = ["robustness", str(generalist), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
     assert cli.main([*asked, "--parts", part]) == 2
     assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_three_pictures_make_a_map(generalist, data, tmp_path):
     asked = ["robustness", str(generalist), "--data", str(data / "skin"), "--out", str(tmp_path), "--pictures", "3"]
     assert cli.main([*asked, "--parts", "features"]) == 0
     assert (tmp_path / "features.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("likeness", "passes", "sentences"),
+    [
+        (Likeness("stem", "", 0.1, 0.2, 3), True, ["+0.100, SSIM 0.200; 3 pictures left out", "The maps pass"]),
+        (Likeness("stem", "", None, None, 4), None, ["nothing to compare", "The randomisation test says nothing"]),
+    ],
+)
+def test_flat_maps_leave_valid_json(generalist, data, tmp_path, monkeypatch, capsys, likeness, passes, sentences):
+    monkeypatch.setattr(
+        "medmamba.sanity.check", lambda *_: [replace(likeness, mode=mode) for mode in ("cascade", "alone")]
+    )
+    asked = ["robustness", str(generalist), "--data", str(data), "--out", str(tmp_path), "--parts", "sanity"]
+    assert cli.main(asked) == (0 if passes else 1)
+    printed, written = capsys.readouterr().out, (tmp_path / "robustness.json").read_text()
+    assert all(sentence in printed for sentence in sentences)
+    found = json.loads(written, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["sanity"]
+    assert (found["passes"], found["steps"][0]["flat"]) == (passes, likeness.flat)
 
 
 def test_parts_can_be_left_out_and_failing_maps_are_a_failure(generalist, data, tmp_path, monkeypatch, capsys):

@@ -29,6 +29,7 @@ PLACES = {"tasks": None, "data": None, "out": None}
         ({"norms": "group"}, "--norms has no setting 'group'; there are: batch, frozen"),
         ({"decays": "loose"}, "--decays has no setting 'loose'; there are: free, tied"),
         ({"priors": "guessed"}, "--priors has no setting 'guessed'; there are: drawn, natural"),
+        ({"warm_up": 101, "pictures": 100}, "--warm-up 101 is longer than the run of 100 pictures"),
         ({"norms": "frozen"}, "--norms frozen keeps the statistics of weights to --start-from"),
     ],
 )
@@ -39,3 +40,26 @@ def test_settings_that_cannot_be(setting, sentence):
 
 def test_settings_at_their_bounds():
     assert TrainConfig(**PLACES, size=32, batch=1, average=0, learning_rate=0, norms="frozen", start_from="x")
+
+
+@pytest.mark.parametrize(
+    ("length", "pictures"),
+    [
+        ({"pictures": 250_000}, 10_000),
+        ({"pictures": 36_000}, 3600),
+        ({"pictures": 9}, 0),
+        ({"pictures": 100, "warm_up": 100}, 100),
+        ({"pictures": 100, "warm_up": 0}, 0),
+    ],
+)
+def test_a_warm_up_that_nobody_named_is_a_tenth_of_the_run_at_most(length, pictures):
+    assert TrainConfig(**PLACES, **length).rise == pictures
+
+
+def test_epochs_are_told_in_pictures():
+    config = TrainConfig(**PLACES, epochs=3, pictures=1, warm_up=120)
+    assert (config.of_length(40).pictures, config.of_length(40).validate_every) == (120, 40)
+    assert TrainConfig(**PLACES, epochs=3).of_length(40).rise == 12
+    assert TrainConfig(**PLACES, pictures=80).of_length(40).pictures == 80
+    with pytest.raises(RequestError, match="--warm-up 120 is longer than the run of 117 pictures"):
+        config.of_length(39)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from medmamba.data import UNLABELLED, Split
-from medmamba.errors import DataError
+from medmamba.errors import DataError, RequestError
 from medmamba.sampling import Pool, by_task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -31,6 +31,13 @@ def test_emphasis_multiplies_the_shares_of_tasks(tasks):
     factors = by_task("--emphasis", f"{tasks[1].name}=3", [task.name for task in tasks])
     task = next(pool.batches(6000, 0.5, factors, torch.Generator().manual_seed(0)))[2]
     assert task.float().mean().item() == pytest.approx(0.75, abs=0.02)
+
+
+@pytest.mark.parametrize(("balance", "factor"), [(400.0, 1.0), (0.5, 1e308), (0.5, 5e-324)])
+def test_shares_that_are_no_numbers_are_refused(tasks, balance, factor):
+    pool = Pool(tasks[:1], [Split(np.zeros((100, 4, 4, 3), np.uint8), np.zeros(100, np.int64))])
+    with pytest.raises(RequestError, match="take --balance and --emphasis nearer to 1"):
+        next(pool.batches(8, balance, {0: factor}, torch.Generator()))
 
 
 @pytest.mark.parametrize("text", ["nothing=2", "{0}", "{0}=much", "{0}=0", "{0}=-1", "{0}=inf", "{0}=nan"])

@@ -43,6 +43,31 @@ def test_a_map_of_the_pictures_edges_fails(checkpoint, asked):
     assert [step.ssim for step in found] == pytest.approx([1] * 12)
 
 
+def test_flat_maps_are_left_out_and_counted(checkpoint, asked):
+    """Of seven pictures, two that have no evidence anywhere."""
+
+    def some_flat(classifier, squares, task, classes):
+        ramp = np.arange(16, dtype=np.float32).reshape(4, 4)
+        maps = [ramp * (number > 0) for number in range(len(squares))]
+        return [EvidenceMap(values, "ramp", 4, name, 1.0) for values, name in zip(maps, classes, strict=True)]
+
+    found = sanity.check(checkpoint, asked, some_flat)
+    assert [step.flat for step in found] == [2] * 12
+    assert [step.correlation for step in found] == pytest.approx([1] * 12)
+    assert sanity.passes(found) is False
+
+
+def test_nothing_is_said_of_maps_that_are_all_flat(checkpoint, asked):
+    """As those of a network for small pictures are, whose last grid has one cell."""
+
+    def flat(classifier, squares, task, classes):
+        return [EvidenceMap(np.ones((1, 1), np.float32), "flat", 4, name, 1.0) for name in classes]
+
+    found = sanity.check(checkpoint, asked, flat)
+    assert {(step.correlation, step.ssim, step.flat) for step in found} == {(None, None, 7)}
+    assert sanity.passes(found) is None
+
+
 def test_each_step_randomises_its_part_and_in_a_cascade_those_before(checkpoint):
     trained = {name: part.state_dict() for name, part in sanity.parts_of(checkpoint.model).items()}
     steps = 0

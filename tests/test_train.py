@@ -103,6 +103,10 @@ def test_a_protocol_trains(run, name):
         ({"start_from": "nowhere.pt"}, r"nowhere.pt is neither a checkpoint's folder nor the best.pt"),
         ({"schedule": "line"}, "--schedule has no setting 'line'; there are: cosine, steps, constant"),
         ({"batch": 0}, "--batch wants a number of at least 1, not 0"),
+        ({"epochs": 2, "warm_up": 97}, "--warm-up 97 is longer than the run of 96 pictures"),
+        ({"batch": 1}, "leaves batch norms nothing to compare: raise --batch to 2 or --size to 64"),
+        ({"batch": 1, "size": 63, "variant": "resnet18"}, "leaves batch norms nothing to compare"),
+        ({"batch": 2, "sharpness": 0.1}, "raise --batch to 3 or --size to 64, or take --norms frozen"),
         ({"tasks": {"tasks": []}}, "The recipe has no tasks: describe at least one"),
         ({"tasks": "twice"}, "Two tasks have the same name"),
         ({"tasks": "lost"}, "The router has no output for eyes"),
@@ -133,6 +137,15 @@ def test_what_cannot_be_is_said_before_any_picture_is_read(run, recipe, tmp_path
     with pytest.raises(MedMambaError, match=sentence):
         run(**changes)
     assert not (tmp_path / "run" / "squares").exists()
+
+
+@pytest.mark.parametrize(
+    "least", [{"batch": 2}, {"batch": 3, "sharpness": 0.1}, {"batch": 1, "size": 64}, {"batch": 1, "norms": "frozen"}]
+)
+def test_steps_as_small_as_batch_norms_can_take(run, least):
+    """The last batch is as large as the others, also where the run ends within it."""
+    start = {"start_from": run("first", pictures=16) / "best.pt"} if "norms" in least else {}
+    assert rows(run(pictures=7, warm_up=0, **least, **start))[-1]["loss"] != "nan"
 
 
 def test_reading_pictures_is_no_training(run, monkeypatch):
@@ -432,6 +445,21 @@ def test_a_damaged_state_is_said(run):
         run(pictures=32)
 
 
+def test_a_full_disk_is_said_and_leaves_the_state_before(run, monkeypatch):
+    folder = run(pictures=16)
+    before = (folder / "state.pt").read_bytes()
+
+    def full(_, path):
+        path.write_bytes(b"half")
+        raise RuntimeError("unexpected pos 576 vs 534")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(CheckpointError, match=r"last\.pt of the run cannot be written"):
+        run(pictures=32)
+    assert (folder / "state.pt").read_bytes() == before
+    assert not list(folder.glob("*.partial"))
+
+
 @pytest.mark.parametrize("left", ["", "pictures,sec"])
 def test_a_kill_while_the_first_row_is_written_does_not_keep_a_run_from_going_on(run, left):
     folder = run(pictures=16)
@@ -445,6 +473,18 @@ def test_best_weights_that_cannot_be_read(tmp_path, content):
         (tmp_path / "best.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"no readable best\.pt; train it first"):
         read_best(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "gone", [{"model": 3}, {"config": "T"}, {"config": {"size": "32"}}, {"pictures": None}, {"seconds": None}]
+)
+def test_weights_of_other_programs_are_no_runs(run, tmp_path, gone):
+    foreign = {"model": {}, "config": {"variant": "tiny", "size": "32"}, "pictures": 1, "seconds": 1.0} | gone
+    torch.save({key: value for key, value in foreign.items() if value is not None}, tmp_path / "best.pt")
+    with pytest.raises(CheckpointError, match=r"no readable best\.pt; train it first"):
+        read_best(tmp_path)
+    with pytest.raises(CheckpointError, match=r"neither a checkpoint's folder nor the best\.pt"):
+        run(start_from=tmp_path / "best.pt")
 
 
 def test_bfloat16_only_where_the_processor_has_it(monkeypatch):
@@ -471,6 +511,13 @@ def test_the_learning_rate_warms_up_and_comes_down():
     assert rates[-1] == pytest.approx(0.01)
     assert rates[:11] == sorted(rates[:11])
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_a_short_run_reaches_its_learning_rate():
+    config = TrainConfig(tasks=None, data=None, out=None, epochs=5, batch=10, learning_rate=1.0).of_length(100)
+    rates = [train_module._learning_rate(config, pictures) for pictures in range(0, 501, 10)]
+    assert rates.index(max(rates)) == 5
+    assert rates[5] == pytest.approx(1)
 
 
 def test_the_average_forgets_the_first_steps_sooner():

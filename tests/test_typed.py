@@ -55,6 +55,7 @@ def test_values_that_fit(fields):
         ("flag", 0),
         ("words", ["a"]),
         ("words", "ab"),
+        ("words", ("\ud800",)),
         ("words", ("a", 1)),
         ("pair", (1.0,)),
         ("shares", {"a": None}),

@@ -29,7 +29,7 @@ def room_of(deck: Deck, service: Service, seconds: int | None, names: bool) -> N
     Raises:
         DeckError: a picture cannot be read; the sentence tells the case's number.
     """
-    card = next(iter(service.usable().values()), None)
+    card = service.default_card()
     has_network = card is not None and is_answered(deck.task, dict(deck.classes), card)
     return NewRoom(
         title=deck.title,

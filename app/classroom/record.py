@@ -59,14 +59,14 @@ def sheet(store: RoomStore, room: Room, texts: Texts, names: bool) -> bytes:
         page.turn()
     for case, outcome in zip(store.cases(room), result.cases, strict=False):
         page.case(case, outcome, store.picture_of(case.id))
-    return pdf(page.sheets)
+    return pdf(page.done())
 
 
 class _Page(Sheets):
     """The results of a class, part after part."""
 
     def __init__(self, texts: Texts, room: Room) -> None:
-        super().__init__(texts("report.notice"))
+        super().__init__(texts("report.notice"), texts("report.gaps"))
         self.texts, self.room = texts, room
         self.labels = {name: texts.term(label) for name, label in room.classes}
 

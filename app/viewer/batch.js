@@ -2,12 +2,13 @@
 // those inside a ZIP.
 
 import { fill, node } from "./dom.js";
+import { catchDrops } from "./drops.js";
 import { dropped, named } from "./files.js";
 import { icon } from "./icons.js";
 import { percent } from "./numbers.js";
 import { PATIENCE } from "./questions.js";
 import { save } from "./save.js";
-import { hold, letGo, models, unpack } from "./server.js";
+import { beginning, hold, letGo, models, unpack } from "./server.js";
 
 const TOGETHER = 4; // files in one request
 const TRIES = 30, PAUSE = 2000; // of one file at a full server, and milliseconds between them
@@ -91,12 +92,9 @@ export class Batch {
       this.add(named(event.target.files));
       event.target.value = "";
     });
-    document.addEventListener("drop", async (event) => {
-      if (!this.element.offsetParent) return;
-      event.preventDefault();
-      this.add(await dropped(event.dataTransfer));
+    catchDrops(this.element, (transfer) => {
+      dropped(transfer).then((files) => this.add(files), ({ message }) => this.fail(message));
     });
-    document.addEventListener("dragover", (event) => this.element.offsetParent && event.preventDefault());
   }
 
   // The models, and what can be asked of them; without an answer the network decides.
@@ -321,7 +319,7 @@ function isAnswered(row) {
 }
 
 async function isArchive(file) {
-  const start = new Uint8Array(await file.slice(0, 4).arrayBuffer());
+  const start = await beginning(file, 4);
   return start[0] === 0x50 && start[1] === 0x4b && start[2] < 6;
 }
 

@@ -1,6 +1,7 @@
 // The files that a visitor has opened, in order; one is looked at. Chosen, dropped, pasted, photographed or taken from the examples: they
 // all come in here.
 
+import { catchDrops } from "./drops.js";
 import { dropped, named } from "./files.js";
 import { hold, holdExample, holdPart, letGo } from "./server.js";
 
@@ -27,25 +28,11 @@ export class Cases {
       if (opener?.dataset.open === "photo" && this.on.photo) this.on.photo();
       else if (opener) element.querySelector(`[data-part=${opener.dataset.open}]`).click();
     });
-    const inside = () => element.offsetParent !== null;
-    document.addEventListener("paste", async (event) => {
-      if (inside() && event.clipboardData?.files.length) this.add(await dropped(event.clipboardData));
+    const take = (transfer) => dropped(transfer).then((files) => this.add(files), ({ message }) => this.on.fail(message));
+    document.addEventListener("paste", ({ clipboardData }) => {
+      if (element.offsetParent && clipboardData?.files.length) take(clipboardData);
     });
-    document.addEventListener("dragover", (event) => {
-      if (!inside()) return;
-      event.preventDefault();
-      element.classList.add("mm-dropping");
-    });
-    for (const end of ["dragleave", "dragend", "drop"]) {
-      document.addEventListener(end, (event) => {
-        if (end !== "dragleave" || !event.relatedTarget) element.classList.remove("mm-dropping");
-      });
-    }
-    document.addEventListener("drop", async (event) => {
-      if (!inside()) return;
-      event.preventDefault();
-      this.add(await dropped(event.dataTransfer));
-    });
+    catchDrops(element, take);
   }
 
   add(files) {

@@ -1,16 +1,22 @@
 // Files with the names that the visitor knows them by, from inputs and from what is dropped or pasted, folders included. Of a
 // folder's files, hidden ones, which systems leave behind, are none.
 
+import { fault } from "./server.js";
+
 export function named(files) {
   const seen = [...files].filter((file) => !file.webkitRelativePath?.includes("/."));
   return seen.map((file) => ({ file, name: file.webkitRelativePath || file.name }));
 }
 
-// What a DataTransfer holds. It must be called in the event itself: afterwards the browser shows nothing of it.
+// What a DataTransfer holds; an error with a sentence where that is no file, or a folder that cannot be read. It must be called
+// in the event itself: afterwards the browser shows nothing of it.
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.());
-  if (!entries.some((entry) => entry?.isDirectory)) return named(transfer.files);
-  return (await Promise.all(entries.filter(Boolean).map(walk))).flat();
+  const hasFolder = entries.some((entry) => entry?.isDirectory);
+  const files = hasFolder ? await Promise.all(entries.filter(Boolean).map(walk)).catch(() => null) : named(transfer.files);
+  if (!files) throw fault("error.unreadable");
+  if (!files.flat().length) throw fault("error.noFile");
+  return files.flat();
 }
 
 // The files at an entry and below it, in the order of their names.

@@ -7,12 +7,18 @@ const KEYS = {
   ArrowUp: "framePrevious", ArrowDown: "frameNext",
 };
 
+// The key that was pressed, a letter as without Caps Lock; null with a key held that makes it the browser's or the system's own.
+export function pressed({ key, ctrlKey, metaKey, altKey }) {
+  if (ctrlKey || metaKey || altKey) return null;
+  return key?.length === 1 ? key.toLowerCase() : key;
+}
+
 // The action of a key press, or null where the key belongs to the control that has the focus.
 export function keyOf(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return null;
-  const target = event.target;
+  const key = pressed(event), { target } = event;
+  if (!key || document.querySelector("dialog[open]")) return null;
   if (target.closest?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]")) return null;
-  if (target.closest?.("button, a, summary, input") && (event.key === " " || event.key.startsWith("Arrow"))) return null;
-  if (event.key.startsWith("Arrow") && !target.closest?.(".mm-stage")) return null;
-  return KEYS[event.key] ?? null;
+  if (target.closest?.("button, a, summary, input") && (key === " " || key.startsWith("Arrow"))) return null;
+  if (key.startsWith("Arrow") && !target.closest?.(".mm-stage")) return null;
+  return KEYS[key] ?? null;
 }

@@ -2,7 +2,10 @@
 // until an answer is committed.
 
 import { fill, node } from "./dom.js";
+import { catchDrops } from "./drops.js";
 import { Editor } from "./editor.js";
+import { dropped } from "./files.js";
+import { pressed } from "./keys.js";
 import { showHelp } from "./page.js";
 import { Picture } from "./picture.js";
 import { outcome } from "./outcome.js";
@@ -20,14 +23,8 @@ export class Learn {
     this.visit = 0; // what arrives late for a screen or a case that was left is dropped
     this.isRunning = false; // a quiz with answers whose results have not been seen
     addEventListener("beforeunload", (event) => (this.isRunning || this.editor?.isDirty) && event.preventDefault());
-    for (const type of ["dragover", "drop"]) document.addEventListener(type, (event) => this.drop(event));
-  }
-
-  // Files belong to the editor; beside it they are not to take the page away.
-  drop(event) {
-    if (!this.element.offsetParent || !event.dataTransfer.types.includes("Files")) return;
-    event.preventDefault();
-    if (event.type === "drop" && this.editor?.isOpen) this.editor.take([...event.dataTransfer.files]);
+    const take = async (transfer) => this.editor.take((await dropped(transfer)).map(({ file }) => file));
+    catchDrops(element, (transfer) => this.attempt(() => take(transfer)), () => this.editor?.isOpen);
   }
 
   ask(path, body) {
@@ -129,9 +126,8 @@ export class Learn {
       ask: () => {},
       frame: () => {},
       trust: () => {},
-      pin: () => {},
       step: (by) => by > 0 && this.panel.querySelector("[data-part=next]")?.click(),
-      help: () => showHelp(this.words),
+      help: () => showHelp(this.words, ["c", "x"]),
       point: (place) => this.setMark(place),
     });
     viewer.part("stage").addEventListener("keydown", (event) => this.key(event));
@@ -139,10 +135,9 @@ export class Learn {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const moves = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
-    const by = moves[event.key], from = this.draft?.mark;
-    if (event.key === "m") this.setMark(from ? null : [...this.viewer.view.centre]);
+    const key = pressed(event), by = moves[key], from = this.draft?.mark;
+    if (key === "m") this.setMark(from ? null : [...this.viewer.view.centre]);
     else if (by && from) this.setMark(from.map((share, i) => Math.min(1, Math.max(0, share + by[i]))));
     else return;
     event.preventDefault();

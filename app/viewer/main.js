@@ -3,6 +3,7 @@
 import { Batch } from "./batch.js";
 import { hasCameraProgram, photograph } from "./camera.js";
 import { Cases } from "./cases.js";
+import { stayOnDrops } from "./drops.js";
 import { Examples } from "./examples.js";
 import { named } from "./files.js";
 import { Learn } from "./learn.js";
@@ -18,6 +19,7 @@ import { Viewer } from "./viewer.js";
 
 const page = { ask: () => {}, ready: texts(language()) };
 const hasPanel = new Promise((resolve) => (page.setPanel = resolve));
+stayOnDrops();
 
 // What is asked of the open picture; sent whole with every request, so that the server keeps no state of the page.
 const question = { task: null, checkpoint: null, className: null, method: "grad-cam", stage: 4, anyway: false, sets: false };
@@ -143,6 +145,7 @@ export async function mountViewer(element, trigger, watch, props) {
       // A picture without an answer has no select; another model than the one that failed may have one for it.
       const isOther = panel.isEmpty && question.checkpoint !== tried;
       fail(message.error, isOther ? () => page.ask({}) : null);
+      if (message.others && panel.isEmpty) panel.show(message.others);
     }
     if (message.trust) root.querySelector("[data-part=trust]").textContent = message.trust;
     if (!message.picture) return;

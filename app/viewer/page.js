@@ -47,9 +47,10 @@ export function showNotice(words, always = false) {
   dialog.addEventListener("close", () => keep(NOTICE, "seen"));
 }
 
-export function showHelp(words) {
-  const rows = words["help.rows"].split("\n").map((row) => {
-    const [keys, meaning] = row.split("|");
+// without: keys that do nothing where the help is asked for.
+export function showHelp(words, without = []) {
+  const known = words["help.rows"].split("\n").map((row) => row.split("|"));
+  const rows = known.filter(([keys]) => !without.includes(keys)).map(([keys, meaning]) => {
     return `<tr><th>${keys.split(" ").map((key) => `<kbd>${key}</kbd>`).join(" ")}</th><td>${meaning}</td></tr>`;
   });
   show("help", words["help.title"], `<table>${rows.join("")}</table><p>${words["help.mouse"]}</p>`, words["help.close"]);

@@ -24,6 +24,21 @@ export async function texts(language) {
   }
 }
 
+// What went wrong, as an error with a sentence for the screen.
+export function fault(key) {
+  return new Error(words[key]);
+}
+
+// The first bytes of a file. One that was moved, changed or locked since it was chosen cannot be read, nor can what only looks
+// like a file.
+export async function beginning(file, length) {
+  try {
+    return new Uint8Array(await file.slice(0, length).arrayBuffer());
+  } catch {
+    throw fault("error.unreadable");
+  }
+}
+
 // Sends a file's bytes, without its name; resolves to the token it is held under. `later`: nothing is asked about it next.
 export async function hold(file, later = false) {
   return (await post(`pictures${later ? "?later=true" : ""}`, file)).text();
@@ -72,15 +87,17 @@ export async function request(path, options = {}) {
   try {
     response = await fetch(address(path), { ...options, headers });
   } catch (error) {
-    throw error.name === "AbortError" ? error : new Error(words["error.network"]);
+    throw error.name === "AbortError" ? error : fault("error.network");
   }
   const { ok, status } = response, kind = response.headers.get("content-type") ?? "";
   // No request is answered with a page: that is a proxy's, whose source helps nobody, or a captive portal's.
-  if (kind.startsWith("text/html")) throw new Error(words["error.network"]);
+  if (kind.startsWith("text/html")) throw fault("error.network");
   if (!ok) throw Object.assign(new Error(await response.text()), { isFull: status === FULL, isGone: status === GONE });
   return response;
 }
 
-function post(path, body) {
+// A file that cannot be read is told from a server that does not answer: the browser fails alike for both.
+async function post(path, body) {
+  if (body instanceof Blob) await beginning(body, 1);
   return request(path, { method: "POST", headers: { "content-type": "application/octet-stream" }, body });
 }

@@ -11,7 +11,8 @@ const METHODS = ["grad-cam", "integrated-gradients"];
 const STAGES = [4, 3, 2, 1];
 
 export class Viewer {
-  // on: {ask(change), step(by), frame(number), trust(), report(format), pin(), help(), point([x, y]), part(rectangle), close()}
+  // on: {ask(change), step(by), frame(number), trust(), help(), close()}, and where there is such a thing: point([x, y]),
+  // pin(isOn), part(rectangle)
   constructor(element, texts, on) {
     Object.assign(this, { element, texts, on });
     this.view = new View();
@@ -50,7 +51,7 @@ export class Viewer {
         <span class="mm-group">${button("rotate", "r")}${button("flipH", "h")}${button("flipV", "v")}${button("invert", "i")}
           ${button("reset", this.text("key.space"))}</span>
         <span class="mm-group mm-layouts">${button("picture")}${button("overlay", "o")}${button("both", "b")}</span>
-        <span class="mm-group">${button("pin", "c")}${this.on.part ? button("part", "x") : ""}</span>
+        <span class="mm-group">${this.on.pin ? button("pin", "c") : ""}${this.on.part ? button("part", "x") : ""}</span>
         <span class="mm-group">${button("help", "?")}</span>
       </div>
       <div class="mm-stage" tabindex="0" data-part="stage" role="group" aria-label="${this.text("viewer.label")}">
@@ -234,7 +235,7 @@ export class Viewer {
       picture: () => (this.layout = "picture"),
       overlay: () => (this.layout = this.layout === "overlay" ? "picture" : "overlay"),
       both: () => (this.layout = this.layout === "both" ? "overlay" : "both"),
-      pin: () => this.pin(),
+      pin: () => this.on.pin && this.pin(),
       part: () => this.cut(),
       frameNext: () => this.moveFrame(1),
       framePrevious: () => this.moveFrame(-1),

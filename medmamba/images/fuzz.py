@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medmamba.arguments import new_folder
+from medmamba.arguments import new_folder, whole_from
 from medmamba.errors import ImageError
 from medmamba.images import fuzz_seeds, guard
 from medmamba.images.formats import packaged
@@ -141,7 +141,7 @@ def fuzz(n: int, seed: int, seconds: float = SECONDS, keep: Path | None = None) 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("--n", type=int, default=10_000, help="how many broken files to read (default 10000)")
+    parser.add_argument("--n", type=whole_from(0), default=10_000, help="how many broken files to read (default 10000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same files (default 1)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="stop after so long (default 115)")
     parser.add_argument("--keep", type=new_folder, help="folder for the files that caused a fault")

@@ -62,16 +62,22 @@ def _tile(row, exists, c, channels, n, states):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
+def _places(strides, image, at, k, inner):  # type: ignore[no-untyped-def]
+    """Where rows (W, BLOCK or N) of a tensor lie, counted in 64 bits: a large grid goes beyond 32."""
+    rows = image * strides[0] + at.to(tl.int64) * strides[1] + k * strides[2]
+    return rows[:, None] + (inner.to(tl.int64) * strides[3])[None, :]
+
+
+@triton.jit
 def _load(tensor, strides, image, at, k, inside, inner, size):  # type: ignore[no-untyped-def]
     """Rows (W, BLOCK or N) of a tensor, in float32, zero outside."""
-    places = (image * strides[0] + at * strides[1] + k * strides[2])[:, None] + (inner * strides[3])[None, :]
+    places = _places(strides, image, at, k, inner)
     return tl.load(tensor + places, mask=inside[:, None] & (inner < size)[None, :], other=0).to(tl.float32)
 
 
 @triton.jit
 def _store(tensor, strides, image, at, k, inside, inner, size, rows):  # type: ignore[no-untyped-def]
-    places = (image * strides[0] + at * strides[1] + k * strides[2])[:, None] + (inner * strides[3])[None, :]
-    tl.store(tensor + places, rows, mask=inside[:, None] & (inner < size)[None, :])
+    tl.store(tensor + _places(strides, image, at, k, inner), rows, mask=inside[:, None] & (inner < size)[None, :])
 
 
 @triton.jit

@@ -133,7 +133,7 @@ def test_a_whole_room(seat, deck):
     projector.keyboard.press("ArrowRight")
     expect(projector.locator(".cr-true")).to_contain_text("Cyst")
     expect(projector.locator(".cr-stage")).to_contain_text(SECRET)
-    expect(projector.locator(".cr-stage")).to_contain_text("Where you looked (1 marks)")
+    expect(projector.locator(".cr-stage")).to_contain_text("Where you looked (marks: 1)")
     shown = projector.locator("#page").text_content()
     assert "\u00a0%" in shown, "no line ends between a number and its sign"
     assert " %" not in shown
@@ -149,9 +149,9 @@ def test_a_whole_room(seat, deck):
         step(control, name)
     expect(projector.locator(".cr-results")).to_contain_text("2 of 4")
     expect(late.locator(".cr-score")).to_contain_text("1 of 2")
-    expect(late.locator("#page")).not_to_contain_text("You answered")
+    expect(late.locator("#page")).not_to_contain_text("Cases that you answered")
     expect(ann.locator(".cr-score")).to_contain_text("1 of 1")  # as the class on average is of answers
-    expect(ann.locator("#page")).to_contain_text("You answered 1 of 2 cases.")
+    expect(ann.locator("#page")).to_contain_text("Cases that you answered: 1 of 2.")
     with control.expect_download() as download:
         control.get_by_role("button", name="CSV").click()
     rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))

@@ -250,7 +250,7 @@ FOLDER = """([bytes, names]) => {
   let rest = [names.map(file), []];
   const study = {isDirectory: true, name: "study", createReader: () => ({readEntries: (take) => take(rest.shift())})};
   const event = new DragEvent("drop", {bubbles: true, cancelable: true});
-  Object.defineProperty(event, "dataTransfer", {value: {files: [new File([], "study")],
+  Object.defineProperty(event, "dataTransfer", {value: {files: [new File([], "study")], types: ["Files"],
     items: [{webkitGetAsEntry: () => study}]}});
   document.dispatchEvent(event);
 }"""
@@ -261,7 +261,7 @@ def test_a_dropped_folder_is_walked(page, png):
     page.wait_for_selector("text=1 of 2")
     page.get_by_role("tab", name="Batch").click()
     page.evaluate(FOLDER, [list(png()), ["b10", "b9", ".DS_Store"]])
-    page.wait_for_selector("text=2 files")
+    page.wait_for_selector("text=Files: 2")
     assert page.locator(".mm-batch td.mm-name").all_inner_texts() == ["study/b9", "study/b10"]
 
 

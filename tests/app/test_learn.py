@@ -372,7 +372,7 @@ def test_what_is_edited_while_the_deck_is_written_is_not_saved_yet(page, png):
         expect(page.locator(".mm-cases img")).to_have_count(2)
 
     assert len(save(open_another).cases) == 1
-    expect(page.locator("[data-part=editor-status]")).to_have_text("Saved: 1 cases.")
+    expect(page.locator("[data-part=editor-status]")).to_have_text("Saved. Cases in the deck: 1.")
     page.get_by_role("button", name="Back to the decks").click()
     page.wait_for_selector("[data-deck]")
     assert len(asked) == 2

@@ -153,7 +153,7 @@ def test_many_files_fill_a_table_and_a_csv(page, png):
     page.set_input_files(
         "[data-part=files]", [{"name": n, "mimeType": "application/octet-stream", "buffer": b} for n, b in files]
     )
-    page.wait_for_selector("text=4 files")
+    page.wait_for_selector("text=Files: 4")
     names = page.locator(".mm-batch td.mm-name").all_inner_texts()
     assert names == ["=one.png", "a/first.png", "b/first.png", "bad.png"], "files of one name can be told apart"
     expect(page.locator(".mm-batch td img")).to_have_count(3)
@@ -224,7 +224,7 @@ def test_leaving_asks_first_while_a_table_runs_or_is_not_saved(page, png):
 
     page.get_by_role("tab", name="Batch").click()
     page.set_input_files("[data-part=files]", [{"name": "a.png", "mimeType": "image/png", "buffer": png()}])
-    page.wait_for_selector("text=1 files")
+    page.wait_for_selector("text=Files: 1")
     page.get_by_role("button", name="File", exact=True).click()
     assert not leaves()
     with page.expect_download():
@@ -262,7 +262,7 @@ def test_a_batch_can_be_asked_one_question(page, png):
     page.select_option("[data-part=model]", "second")
     page.select_option("[data-part=question]", "kidney-ct")
     page.set_input_files("[data-part=files]", {"name": "a.png", "mimeType": "image/png", "buffer": png()})
-    page.wait_for_selector("text=1 files")
+    page.wait_for_selector("text=Files: 1")
     with page.expect_download() as download:
         page.click("[data-do=json]")
     (row,) = json.loads(Path(download.value.path()).read_text("utf-8"))["rows"]
@@ -274,7 +274,7 @@ def test_files_that_come_while_others_run_wait_and_a_cancelled_run_stays_cancell
     files = [{"name": f"{i}.png", "mimeType": "image/png", "buffer": png(seed=i)} for i in range(6)]
     page.set_input_files("[data-part=files]", files[:5])
     page.set_input_files("[data-part=files]", files[5:])
-    page.wait_for_selector("text=6 files")
+    page.wait_for_selector("text=Files: 6")
     page.click("[data-do=clear]")
     page.set_input_files("[data-part=files]", files[:5])
     page.click("[data-do=cancel]")
@@ -488,7 +488,7 @@ def test_a_phone_shows_one_column_without_sideways_scrolling(visit, png):
     page.get_by_role("tab", name="Batch").click()
     page.wait_for_selector("[data-part=question]:visible")
     page.set_input_files("[data-part=files]", {"name": "a.png", "mimeType": "image/png", "buffer": png()})
-    page.wait_for_selector("text=1 files")
+    page.wait_for_selector("text=Files: 1")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator(".mm-batch .mm-drop").bounding_box()["width"] <= 390
 

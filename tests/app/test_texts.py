@@ -13,6 +13,9 @@ from tests.app.messages import ROOT, Module, collect
 PLACE = re.compile(r"\{\w+\}")
 NAMES = ("method.", "colormap.")  # proper names need no translation
 OUTSIDE = ("term:", "say:")  # what others than the page's own code say, and in English
+COUNTED = {"en": re.compile(r"\{(\w+)\} [a-z]+s\b"), "de": re.compile(r"\{(\w+)\} [A-ZÄÖÜ]")}
+NEVER_ONE = {"all", "size", "columns", "width", "fall", "blocks", "shown", "hours", "milliseconds"}
+NO_COUNTS = {"number", "error"}  # "Picture 1 has", "The error of 0.1 is"
 FOREIGN = [code for code in languages() if code != "en"]
 MESSAGES, WORDS = collect()
 
@@ -44,6 +47,13 @@ def test_the_pages_tables_have_the_notice_of_those_from_the_command_line():
 )
 def test_the_best_language_for_a_browser(code, language):
     assert texts_for(code).language == language
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_number_that_may_be_one_stands_before_a_plural(language):
+    texts = {key: text for key, text in read(language).items() if not key.startswith(OUTSIDE)}
+    counted = {key: set(COUNTED[language].findall(text)) - NEVER_ONE - NO_COUNTS for key, text in texts.items()}
+    assert {key: places for key, places in counted.items() if places} == {}
 
 
 @pytest.mark.parametrize("language", languages())

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -93,22 +94,20 @@ def check_any_layout_in_memory_gives_the_same(triton_gpu, grid_inputs, with_grad
     assert all(torch.equal(got[name], want[name]) for name in want)
 
 
-def check_images_and_directions_are_counted_in_64_bits(triton_gpu, grid_inputs, with_gradients, as_float, monkeypatch):
+def check_places_are_counted_in_64_bits(triton_gpu, grid_inputs, with_gradients, as_float, monkeypatch):
     """In 32 bits, an offset into a tensor of 2**31 numbers and more would wrap around to before its start."""
-    asked = []
+    places, far, right = triton_gpu._places, 2**30, []
 
-    def noting(original):
-        def access(tensor, strides, image, at, k, *rest):
-            asked.append({place.dtype.scalar.primitive_bitwidth for place in (image, k)})
-            return original(tensor, strides, image, at, k, *rest)
+    def noting(strides, *at):
+        image, step, k, inner = (part.handle.data.astype(np.int64) for part in at)
+        want = far * ((image + step + k)[:, None] + inner[None, :])
+        right.append(np.array_equal(places((far,) * 4, *at).handle.data, want))
+        return places(strides, *at)
 
-        return access
-
-    for name in ("_load", "_store"):
-        monkeypatch.setattr(triton_gpu, name, noting(getattr(triton_gpu, name)))
-    with_gradients(triton_gpu.cross_scan, as_float(grid_inputs(2, 2, channels=8)))
-    assert asked
-    assert all(widths == {64} for widths in asked)
+    monkeypatch.setattr(triton_gpu, "_places", noting)
+    with_gradients(triton_gpu.cross_scan, as_float(grid_inputs(2, 2, channels=8, batch=3)))
+    assert right
+    assert all(right)
 
 
 def check_only_the_states_before_chunks_are_kept(triton_gpu, grid_inputs, as_float):

@@ -1,5 +1,6 @@
 // What the three pages share: words, elements, theme and language. Nothing here knows of rooms.
 
+import { stayOnDrops } from "../../viewer/drops.js";
 import * as numbers from "../../viewer/numbers.js";
 import { keep, recall as kept } from "../../viewer/preferences.js";
 
@@ -142,8 +143,9 @@ async function read(language) {
   }
 }
 
-// Loads the words and sets language and theme; resolves to the buttons for both.
+// Makes the page ready, with its words, language and theme; resolves to the buttons for the last two.
 export async function begin(title) {
+  stayOnDrops();
   words = await read(kept(LANGUAGE) ?? navigator.language);
   document.documentElement.lang = words.language;
   document.title = `${say(title)} · MedMamba`;

@@ -1,5 +1,6 @@
 // A picture that is zoomed by pinch, buttons or keys, and marked by a tap; and layers over it.
 
+import { pressed } from "../../viewer/keys.js";
 import { drawMap } from "../../viewer/overlay.js";
 import { button, el, say } from "./page.js";
 
@@ -108,13 +109,13 @@ export class Pane {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return; // the browser's own: larger letters, the page before
+    const key = pressed(event);
     const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    if (event.key === "+" || event.key === "-") this.zoom(event.key === "+" ? 1.5 : 1 / 1.5);
-    else if (this.marked && event.key === "Enter") this.marked([0.5, 0.5]);
-    else if (this.marked && this.place && event.key === "Delete") this.marked(null);
-    else if (this.marked && this.place && ways[event.key])
-      this.marked(this.place.map((share, i) => Math.min(1, Math.max(0, share + KEY_STEP * ways[event.key][i]))));
+    if (key === "+" || key === "-") this.zoom(key === "+" ? 1.5 : 1 / 1.5);
+    else if (this.marked && key === "Enter") this.marked([0.5, 0.5]);
+    else if (this.marked && this.place && key === "Delete") this.marked(null);
+    else if (this.marked && this.place && ways[key])
+      this.marked(this.place.map((share, i) => Math.min(1, Math.max(0, share + KEY_STEP * ways[key][i]))));
     else return;
     event.preventDefault();
   }

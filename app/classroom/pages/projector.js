@@ -1,5 +1,6 @@
 // The projector: large type for the whole room. The arrow key to the right takes the next step.
 
+import { pressed } from "../../viewer/keys.js";
 import { histogram, lesson, mapped, results } from "./figures.js";
 import { begin, button, el, percent, questionOf, recall, redraw, remember, say, sentence, setAddress, term } from "./page.js";
 import { Pane } from "./pane.js";
@@ -59,9 +60,8 @@ async function forward() {
 }
 
 addEventListener("keydown", (event) => {
-  const isOnward = event.key === "ArrowRight" || event.key === "PageDown"; // presenters' remotes send PageDown
-  const isBrowsers = event.ctrlKey || event.metaKey || event.altKey; // the next tab, the next page
-  if (!isOnward || isBrowsers || event.repeat || !view?.forward || event.target.closest?.(".cr-scroll")) return;
+  const isOnward = ["ArrowRight", "PageDown"].includes(pressed(event)); // presenters' remotes send PageDown
+  if (!isOnward || event.repeat || !view?.forward || event.target.closest?.(".cr-scroll")) return;
   event.preventDefault();
   forward();
 });

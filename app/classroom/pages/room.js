@@ -81,13 +81,14 @@ export class Room {
 
   // The room's view if it has changed; else null.
   async look() {
-    const hanging = new AbortController(), timer = setTimeout(() => hanging.abort(), LONGEST_POLL);
+    const hanging = new AbortController(), timer = setTimeout(() => hanging.abort(), LONGEST_POLL), asked = performance.now();
     try {
       const headers = this.tag ? { "if-none-match": this.tag } : {};
       const response = await this.ask("GET", this.side, { headers, signal: hanging.signal });
       if (response.status !== 200) return null;
       const view = await response.json().catch(() => Promise.reject(new Problem()));
       view.deadline = view.left == null ? null : Date.now() + 1000 * view.left; // performance.now() stands still while a phone sleeps
+      view.asked = asked;
       this.tag = response.headers.get("etag");
       return view;
     } finally {

@@ -13,6 +13,7 @@ document.getElementById("strip").textContent = say("strip");
 
 let room = null, view = null, pane = null;
 let draft = {}; // what has been chosen for the open case
+let saved = 0; // when the server last took one from this page
 let sending = null; // the answer that was chosen last
 let sent = Promise.resolve(); // the one under way: the next waits for it, or the server might get them in another order
 const status = el("p", { class: "cr-status", role: "status" });
@@ -114,10 +115,10 @@ function tell(key) {
 function show(next) {
   const before = view;
   view = next;
-  if (before?.position !== view.position) {
-    pane = null;
-    draft = { ...(view.answer ?? {}) };
-  }
+  const isNew = before?.position !== view.position;
+  if (isNew) pane = null;
+  // Another tab of this browser may have answered since. A view that was asked for before this one did knows nothing of it yet.
+  if (isNew || (!draft.unsent && view.asked > saved)) draft = { ...(view.answer ?? {}) };
   if (!draft.unsent || view.state !== "open") tell(view.state === "open" && view.answer ? "class.saved" : null);
   const parts = { lobby, open, closed, revealed, ended }[view.state]();
   redraw(page, header(), ...parts.filter(Boolean));
@@ -199,6 +200,7 @@ async function send() {
     await (sent = room.ask("PUT", `answers/${position}`, { body: { choice, confidence, mark }, signal: AbortSignal.timeout(LONGEST) }));
     if (turn !== sending || position !== view?.position) return;
     draft.unsent = false;
+    saved = performance.now();
     tell("class.saved");
   } catch (problem) {
     if (turn !== sending) return;
