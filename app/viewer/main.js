@@ -19,7 +19,7 @@ import { Viewer } from "./viewer.js";
 
 const page = { ask: () => {}, ready: texts(language()) };
 const hasPanel = new Promise((resolve) => (page.setPanel = resolve));
-//SAB stayOnDrops();
+stayOnDrops();
 
 // What is asked of the open picture; sent whole with every request, so that the server keeps no state of the page.
 const question = { task: null, checkpoint: null, className: null, method: "grad-cam", stage: 4, anyway: false, sets: false };
