@@ -53,7 +53,7 @@ def test_words_that_were_never_right_are_told_first_of_all(service):
     bands = {"likely": {"pictures": 7}, "undecided": {"pictures": 0}, "uncertain": {"pictures": 3}}
     own = card.metrics["kidney-ct"] | {"bands": bands}
     html = facts.page({"a": dataclasses.replace(card, metrics={"kidney-ct": own})}, EN)
-    assert f"was said of 7 pictures and was right for 0.0{PERCENT}" in html
+    assert f"was said: 7; it was right for 0.0{PERCENT}" in html
     assert "“Not sure between two”" not in html
 
 
