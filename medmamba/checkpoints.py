@@ -18,7 +18,8 @@ from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as safetensors
 from torch import Tensor, nn
 
 from medmamba.card_figures import Training, check_figures
@@ -234,7 +235,7 @@ def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], g
     The golden logits are those of the weights as stored. golden_input: (batch, 3, size, size), normalised.
 
     Raises:
-        CheckpointError: as stored, the weights or their golden logits are not finite, or they cannot be written.
+        CheckpointError: as stored, the weights or their golden logits are not finite; nothing is written.
     """
     stored = as_stored(model.state_dict())
     stored |= {NOVELTY_PREFIX + k: v for k, v in novelty.items()}
@@ -254,8 +255,9 @@ def save(folder: Path, card: Card, model: Network, novelty: dict[str, Tensor], g
         replacing(folder / WEIGHTS) as weights,
         replacing(folder / CARD) as text,
     ):
-        _write({"input": golden_input, "logits": logits}, golden)
-        _write(stored, weights)
+        # As bytes, since the library's own files may be read by nobody but their owner.
+        golden.write_bytes(safetensors({"input": golden_input.contiguous(), "logits": logits.contiguous()}))
+        weights.write_bytes(safetensors({k: v.contiguous().cpu() for k, v in stored.items()}))
         card = replace(card, sha256=hash_of(weights))
         text.write_text(card.to_json(), encoding="utf-8")
     return card
@@ -302,13 +304,6 @@ def _read(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path.name} is damaged or not a safetensors file; fetch the folder again.") from error
-
-
-def _write(tensors: Mapping[str, Tensor], path: Path) -> None:
-    try:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
-    except SafetensorError as error:
-        raise CheckpointError("The weights cannot be written. Look whether there is room for them.") from error
 
 
 def _check_golden(folder: Path, card: Card, model: Network) -> None:

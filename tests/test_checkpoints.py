@@ -64,17 +64,17 @@ def test_a_crash_while_saving_leaves_the_checkpoint_before(folder, tiny_model, m
     """Each file in turn is cut off half written: none of the three has changed then, and nothing lies beside them."""
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     card = checkpoints.read_card(folder)
-    save = checkpoints.save_file
+    write = Path.write_bytes
 
     def crash(path):
-        path.write_bytes(b"half")
+        write(path, b"half")
         raise KeyboardInterrupt
 
     if name == CARD:
         monkeypatch.setattr(Path, "write_text", lambda path, *_, **__: crash(path))
     else:
         monkeypatch.setattr(
-            checkpoints, "save_file", lambda tensors, path: crash(path) if name in path.name else save(tensors, path)
+            Path, "write_bytes", lambda path, data: crash(path) if name in path.name else write(path, data)
         )
     with pytest.raises(KeyboardInterrupt):
         checkpoints.save(folder, card, tiny_model(card.layout.num_outputs), {}, torch.randn(2, 3, 64, 64))
@@ -83,6 +83,13 @@ def test_a_crash_while_saving_leaves_the_checkpoint_before(folder, tiny_model, m
             checkpoints.write_card(folder, replace(card, title="Another"))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     checkpoints.load(folder)
+
+
+def test_whoever_may_read_the_card_may_read_the_weights(tmp_path, tiny_model, generalist):
+    card = checkpoints.read_card(generalist)
+    golden = torch.randn(1, 3, 64, 64)
+    checkpoints.save(tmp_path / "new", card, tiny_model(card.layout.num_outputs), {}, golden)
+    assert len({path.stat().st_mode for path in (tmp_path / "new").iterdir()}) == 1
 
 
 def test_the_golden_logits_are_those_of_the_stored_weights(generalist):

@@ -179,6 +179,42 @@ def test_whether_the_network_should_answer_is_a_question_for_a_room(seat, tmp_pa
     expect(phone.locator(".cr-pane canvas")).to_be_visible()
 
 
+def test_two_tabs_of_a_student_show_the_answer_that_was_given_last(seat, deck):
+    control, code = open_room(seat, deck)
+    first = seat(f"#{code}", **PHONE)
+    join(first, "Ann")
+    second = seat.again(first.context, "")
+    step(control, "start")
+    answer(first, "Cyst", level=0, mark=(60, 60))
+    expect(second.locator("input[value=cyst]")).to_be_checked()
+    expect(second.locator(".cr-mark")).to_be_visible()
+    answer(second, "Tumour", level=2)
+    expect(first.locator("input[value=tumor]")).to_be_checked()
+    expect(first.locator("[name=confidence][value='3']")).to_be_checked()
+
+
+def test_a_view_that_was_asked_for_before_an_answer_does_not_take_it_back(seat, deck):
+    control, code = open_room(seat, deck)
+    ann = seat(f"#{code}", **PHONE)
+    join(ann, "Ann")
+    step(control, "start")
+    answer(ann, "Cyst")
+    polls = []
+
+    def hold(route):  # the first until after the next answer, and no later one mends what it does
+        polls.append((route, route.fetch(headers=route.request.headers | {"if-none-match": ""})))
+
+    ann.route("**/student", hold)
+    while not polls:
+        ann.wait_for_timeout(100)
+    answer(ann, "Tumour")
+    route, before = polls[0]
+    assert before.json()["answer"]["choice"] == "cyst"
+    route.fulfill(response=before)
+    ann.wait_for_timeout(700)
+    expect(ann.locator("input[value=tumor]")).to_be_checked()
+
+
 def test_names_are_removed_and_rooms_deleted(seat, deck):
     control, code = open_room(seat, deck)
     ann, bob = seat(f"#{code}", **PHONE), seat(f"#{code}", **PHONE)

@@ -430,6 +430,15 @@ def test_results_as_csv_and_pdf_hold_names_only_when_asked(client, teacher):
     assert len(sheet.content) < 500_000
 
 
+def test_a_sheet_says_that_letters_of_a_name_are_missing(client, teacher, monkeypatch):
+    written = []
+    monkeypatch.setattr(record, "pdf", lambda sheets: written.extend(t.get_text() for s in sheets for t in s.texts))
+    join(client, teacher, "李小龍")
+    teacher("GET", "results.pdf?names=true")
+    assert "Students: □□□" in written
+    assert any(line.startswith("□ stands for a letter") for line in written)
+
+
 def test_an_answer_to_a_case_that_was_opened_meanwhile_does_not_end_the_table(client, teacher, desk):
     ann = join(client, teacher)
     take(teacher, "start")

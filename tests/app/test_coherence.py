@@ -232,6 +232,25 @@ def test_a_model_that_cannot_answer_can_be_left(page, png, checkpoint_root):
         shutil.rmtree(checkpoint_root / "third")
 
 
+def test_beside_a_damaged_default_model_another_is_offered(page, png, checkpoint_root, running, monkeypatch):
+    shutil.copytree(checkpoint_root / "second", checkpoint_root / "third")
+    monkeypatch.setattr(running.service, "_default", "third")
+    try:
+        (checkpoint_root / "third" / "weights.safetensors").write_bytes(b"none")
+        for seed in range(2):  # a further picture is asked of the model that was chosen
+            page.set_input_files("[data-part=file]", payload(png(seed=seed)))
+            if not seed:
+                expect(page.locator("#mm-panel h3")).to_have_text("The model “Test generalist” cannot be used")
+                expect(page.locator(".mm-viewer [data-part=error]")).to_be_visible()
+                page.select_option("[data-ask=checkpoint]", "second")
+            page.wait_for_selector(".mm-recognised")
+            page.wait_for_function(SETTLED)
+            assert page.locator("[data-ask=checkpoint]").input_value() == "second"
+            expect(page.locator(".mm-viewer [data-part=error]")).to_be_hidden()
+    finally:
+        shutil.rmtree(checkpoint_root / "third")
+
+
 def test_a_report_comes_though_another_picture_is_opened_meanwhile(page, png):
     open_picture(page, png(), png(60, 60, seed=1))
     ask(page, "kidney-ct")

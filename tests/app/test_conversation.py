@@ -1,7 +1,12 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from app import conversation
+from app.service import Service
+from app.store import PictureStore
+from medmamba.checkpoints import CARD, WEIGHTS
 from medmamba.classifier import Classifier
 from medmamba.images.fuzz_seeds import nifti
 
@@ -42,6 +47,21 @@ def test_what_fails_late_leaves_what_was_found_before(service, wish, monkeypatch
     assert (message["request"], message["progress"], message["picture"]["width"]) == (7, "done", 96)
     assert "Cyst" in message["panel"]
     assert "evidence" not in message
+
+
+@pytest.mark.parametrize(("file", "name"), [(CARD, "generalist"), (WEIGHTS, "Test generalist")])
+def test_a_damaged_model_is_named_and_the_others_are_offered(tmp_path, png, checkpoint_root, file, name):
+    shutil.copytree(checkpoint_root, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "generalist" / file).write_text("damaged")
+    service = Service(PictureStore(2**24, 100), root=tmp_path)
+    wish = {"request": 7, "token": service.hold(png()), "language": "en"}
+    message = steps(conversation.ask(service, wish))[-1]
+    assert message["error"].endswith(".")
+    assert "panel" not in message
+    assert f"The model “{name}” cannot be used" in message["others"]
+    assert message["others"].count("<option") == 2
+    assert '<option value="second">' in message["others"]
+    assert "panel" in steps(conversation.ask(service, wish | {"checkpoint": "second", "task": "kidney-ct"}))[-1]
 
 
 def test_the_map_is_of_the_class_asked_for(service, wish):

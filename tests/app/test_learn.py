@@ -539,3 +539,19 @@ def test_axe_finds_nothing_serious_in_the_tab(page, theme):
     page.get_by_role("button", name="Make a deck").click()
     serious += axe_faults(page)
     assert serious == []
+
+
+@pytest.mark.usefixtures("shelf")
+def test_keys_of_things_that_are_not_in_learn_do_nothing_and_are_not_listed(page):
+    begin(page)
+    page.wait_for_selector(".mm-learn [data-part=readout]:visible")
+    for key in ("c", "x"):
+        page.keyboard.press(key)
+    expect(page.locator(".mm-learn .mm-pane:visible")).to_have_count(1)
+    expect(page.locator(".mm-learn [data-do=pin]")).to_have_count(0)
+    page.keyboard.press("?")
+    expect(page.locator(".mm-help")).to_contain_text("Invert")
+    expect(page.locator(".mm-help")).not_to_contain_text("Pin, to compare")
+    page.keyboard.press("Escape")
+    page.locator(".mm-learn .mm-stage").press("M")  # with Caps Lock
+    expect(page.locator("[data-part=unmark]")).to_be_visible()

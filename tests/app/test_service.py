@@ -106,6 +106,17 @@ def test_the_default_checkpoint_comes_first(checkpoint_root):
     assert list(Service(store, checkpoint_root, default="second").usable()) == ["second", "generalist"]
 
 
+def test_no_other_checkpoint_stands_in_for_a_damaged_default(tmp_path, png, checkpoint_root):
+    shutil.copytree(checkpoint_root, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "generalist" / CARD).write_text("{}")
+    service = Service(PictureStore(2**24, 100), root=tmp_path)
+    token = service.hold(png())
+    assert service.default_card() is None
+    with pytest.raises(CheckpointError, match="cannot be used"):
+        service.classify(Question(token))
+    assert service.classify(Question(token, checkpoint="second")).card.name == "second"
+
+
 def test_without_a_checkpoint_the_error_says_what_to_do(tmp_path, png):
     service = Service(PictureStore(2**24, 100), root=tmp_path)
     service.warm()

@@ -366,3 +366,17 @@ def test_help_lists_the_keys(page, png):
     assert "Invert" in page.locator(".mm-help").inner_text()
     page.keyboard.press("Escape")
     expect(page.locator(".mm-help")).to_have_count(0)
+
+
+def test_caps_lock_changes_no_key(page, png):
+    open_picture(page, png())
+    settle(page)
+    press = """(options) => document.body.dispatchEvent(new KeyboardEvent("keydown", {bubbles: true, ...options}))"""
+    inverted = page.locator("[data-do=invert]")
+    page.evaluate(press, {"key": "I", "ctrlKey": True})
+    expect(inverted).to_have_attribute("aria-pressed", "false")
+    page.evaluate(press, {"key": "I"})
+    expect(inverted).to_have_attribute("aria-pressed", "true")
+    page.evaluate(press, {})  # as browsers send it for a field that they fill in
+    page.keyboard.press("Shift+?")
+    expect(page.locator(".mm-help")).to_be_visible()

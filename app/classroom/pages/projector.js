@@ -118,8 +118,8 @@ function revealed() {
   if (!panes.length) panes.push(picture());
   const overlap = reveal.overlap != null && el("p", { class: "cr-overlap", text: say("class.overlap", { overlap: percent(reveal.overlap) }) });
   return [
-    el("div", { class: "cr-looking" }, el("div", { class: "cr-panes" }, ...panes), overlap),
-    el("div", {}, question(), histogram(view), lesson(reveal)),
+    el("div", { class: "cr-looking" }, el("div", { class: "cr-panes" }, ...panes), overlap, lesson(reveal)),
+    el("div", {}, question(), histogram(view)),
   ];
 }
 

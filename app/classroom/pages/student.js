@@ -129,7 +129,7 @@ function show(next) {
 function header() {
   const menu = el(
     "details", { class: "cr-menu" },
-    el("summary", { text: view.label }),
+    el("summary", {}, el("span", { text: view.label })),
     el("p", { class: "mm-note", text: say("class.join.kept") }),
     button(say("class.name.delete"), forgetName),
     button(say("class.leave"), leave),
@@ -141,6 +141,11 @@ function header() {
 
 const heading = (text) => el("h2", { text, tabindex: "-1" });
 const choice = (name) => term(view.classes.find((entry) => entry.name === name)?.label ?? "");
+
+// Two columns on a wide screen.
+function beside(left, right) {
+  return el("div", { class: "cr-beside" }, el("div", {}, ...left), el("div", {}, ...right));
+}
 
 function lobby() {
   return [el("section", { class: "cr-wait" }, heading(say("class.wait.title", { name: view.label })), el("p", { text: say("class.wait.words") }), status)];
@@ -172,12 +177,8 @@ function open() {
       }),
     );
   const sure = [1, 2, 3].map((level) => [level, say(`class.confidence.${level}`)]);
-  return [
-    picture(),
-    group(questionOf(view), view.classes.map(({ name, label }) => [name, term(label)]), "choice"),
-    group(say("class.confidence"), sure, "confidence"),
-    status,
-  ];
+  const choices = group(questionOf(view), view.classes.map(({ name, label }) => [name, term(label)]), "choice");
+  return [beside([picture()], [choices, group(say("class.confidence"), sure, "confidence"), status])];
 }
 
 function change(part) {
@@ -218,18 +219,17 @@ function closed() {
 function revealed() {
   const { reveal, answer } = view, right = answer?.choice === reveal.truth;
   const verdict = !answer ? say("class.reveal.none") : right ? `✓ ${say("class.reveal.right")}` : `✗ ${say("class.reveal.wrong")}`;
-  const parts = [heading(verdict), el("p", { class: "cr-truth", text: `${say("class.truth")}: ${choice(reveal.truth)}` })];
-  parts.push(picture());
+  const truth = el("p", { class: "cr-truth", text: `${say("class.truth")}: ${choice(reveal.truth)}` }), panes = [picture()];
   const evidence = reveal.network?.evidence;
   if (evidence) {
     const seen = new Pane({ label: say("class.picture.map"), caption: say("class.map", { label: mapped(reveal.network, view.classes) }) });
     seen.show(view.picture);
     seen.layer(evidence.values, evidence.reference, "cividis");
     seen.mark(answer?.mark);
-    parts.push(seen.element);
+    panes.push(seen.element);
   }
-  parts.push(histogram({ classes: view.classes, reveal, own: answer?.choice }), lesson(reveal), status);
-  return parts;
+  const bars = histogram({ classes: view.classes, reveal, own: answer?.choice });
+  return [heading(verdict), truth, beside(panes, [bars, lesson(reveal), status])];
 }
 
 function ended() {
@@ -239,7 +239,7 @@ function ended() {
     el(
       "section", { class: "cr-wait" },
       heading(say("class.ended.title")),
-      el("p", { class: "cr-score", text: tally(own) }),
+      own[1] > 0 && el("p", { class: "cr-score", text: tally(own) }),
       own[1] < shown && el("p", { text: say("class.ended.answered", { answered: own[1], count: shown }) }),
       el("p", { text: say("class.ended.class", { average }) }),
       network[1] > 0 && el("p", { text: say("class.ended.network", { tally: tally(network) }) }),
