@@ -200,9 +200,11 @@ def load(folder: Path, backend: str = "auto") -> Checkpoint:
     """
     card = read_card(folder)
     path = folder / WEIGHTS
-    if not path.is_file():
-        raise CheckpointError(f"The checkpoint {card.name} has no {WEIGHTS}.")
-    if hash_of(path) != card.sha256:
+    try:
+        found = hash_of(path)
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {card.name} has no readable {WEIGHTS}.") from error
+    if found != card.sha256:
         raise CheckpointError(f"{WEIGHTS} of {card.name} is not the file that its card names; fetch the folder again.")
     tensors = _read(path)
     try:

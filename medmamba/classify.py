@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,11 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _files(paths: list[Path]) -> Iterator[Path]:
     """Files, those of folders one by one; a folder without any stays as it is."""
     for path in paths:
-        yield from (files_in(path, deep=True) or [path]) if path.is_dir() else [path]
+        yield from (files_in(path, deep=True) or [path]) if os.path.isdir(path) else [path]
 
 
 def _row(classifier: Classifier, path: Path, task: str | None, frame: int) -> Row:
-    if path.is_dir():
+    if os.path.isdir(path):
         return Row(path, None, error="There is no file in this folder.")
     try:
         image = images.read(path, frame=frame)

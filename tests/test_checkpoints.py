@@ -111,6 +111,15 @@ def test_a_missing_file_is_named(folder, name):
         checkpoints.load(folder)
 
 
+def test_weights_that_may_not_be_read_are_named(folder, monkeypatch):
+    def refused(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(checkpoints, "hash_of", refused)
+    with pytest.raises(CheckpointError, match=f"has no readable {WEIGHTS}"):
+        checkpoints.load(folder)
+
+
 @pytest.mark.parametrize("name", [WEIGHTS, GOLDEN])
 @pytest.mark.parametrize("content", [b"", b"not safetensors", b"\xff" * 100])
 def test_a_damaged_file_is_named(folder, name, content):

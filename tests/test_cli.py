@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -109,6 +110,22 @@ def test_a_folder_without_files_is_said_beside_the_others(generalist, files, tmp
     assert capsys.readouterr().out == "1 files classified, 1 could not be read.\n"
     with table.open(newline="", encoding="utf-8") as file:
         assert [row["error"] for row in csv.DictReader(file)] == ["", "There is no file in this folder."]
+
+
+def test_a_file_in_a_folder_that_may_not_be_looked_into_does_not_stop_the_others(
+    generalist, files, monkeypatch, capsys
+):
+    look = Path.stat
+
+    def refused(path, **options):
+        if path.parent.name == "locked":
+            raise PermissionError(path)
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    asked = [str(files / "locked" / "x.png"), str(files / "0.png"), "--json", str(files.with_name("out.json"))]
+    assert main(["classify", *asked, "--checkpoint", str(generalist)]) == 1
+    assert capsys.readouterr().out == "1 files classified, 1 could not be read.\n"
 
 
 def test_a_name_that_is_no_text_is_written_all_the_same(generalist, files, tmp_path, capsys):
