@@ -59,12 +59,11 @@ def other_models(failed: str, others: Mapping[str, Card], texts: Texts) -> str:
     """The panel where a model cannot be used: its title, and the others to choose from; empty without any."""
     if not others:
         return ""
-    options = f'<option selected disabled value="">{escape(texts("answer.broken.choose"))}</option>'
-    options += "".join(f'<option value="{escape(name)}">{escape(card.title)}</option>' for name, card in others.items())
+    ask = f'<option selected disabled value="">{escape(texts("answer.broken.choose"))}</option>'
     title, advice = escape(texts("answer.broken.title", model=failed)), escape(texts("answer.broken"))
     return (
         f'<div class="mm-answer"><section class="mm-callout mm-refusal" role="status"><h3>{title}</h3><p>{advice}</p>'
-        f"</section>{_checkpoint_choice(options, texts)}</div>"
+        f"</section>{_checkpoint_choice(others, texts, ask)}</div>"
     )
 
 
@@ -320,14 +319,16 @@ def _refusal(analysis: Analysis, texts: Texts) -> str:
 def _checkpoints(analysis: Analysis, texts: Texts, checkpoints: Mapping[str, Card]) -> str:
     if len(checkpoints) < 2:
         return ""
-    options = ""
+    return _checkpoint_choice(checkpoints, texts, chosen=analysis.checkpoint)
+
+
+def _checkpoint_choice(
+    checkpoints: Mapping[str, Card], texts: Texts, options: str = "", chosen: str | None = None
+) -> str:
+    """options: what stands before the checkpoints."""
     for name, card in checkpoints.items():
-        mark = " selected" if name == analysis.checkpoint else ""
+        mark = " selected" if name == chosen else ""
         options += f'<option value="{escape(name)}"{mark}>{escape(card.title)}</option>'
-    return _checkpoint_choice(options, texts)
-
-
-def _checkpoint_choice(options: str, texts: Texts) -> str:
     choice = f'<select data-ask="checkpoint">{options}</select>'
     return f'<label class="mm-field">{escape(texts("answer.checkpoint"))}{choice}</label>'
 

@@ -22,6 +22,7 @@ from medmamba.images import MedicalImage
 from medmamba.saliency import DeletionScore, EvidenceMap
 from medmamba.tasks import Task
 
+Models = dict[str, Card | CheckpointError]
 PREFERRED = "generalist"
 
 
@@ -84,26 +85,24 @@ class Service:
         self.engine, self.line = engine or LocalEngine(root), line or Line()
         self.is_warm = False
 
-    def models(self) -> dict[str, Card | CheckpointError]:
+    def models(self) -> Models:
         """Every checkpoint by name: its card, or what is wrong with it. Looks at the disk anew."""
         return registry.list_all(self._root)
 
     def usable(self) -> dict[str, Card]:
         """The checkpoints with a readable card, the default one first."""
-        default = self.default()
-        cards = {name: card for name, card in self.models().items() if isinstance(card, Card)}
+        models = self.models()
+        default, cards = self._default_of(models), _cards(models)
         return dict(sorted(cards.items(), key=lambda item: item[0] != default))
 
     def default(self) -> str:
         """The checkpoint that answers where none is named, damaged or not: no other stands in for it unasked."""
-        models = self.models()
-        wished = (name for name in (self._default, PREFERRED) if name in models)
-        return next(wished, next((name for name, card in models.items() if isinstance(card, Card)), ""))
+        return self._default_of(self.models())
 
     def default_card(self) -> Card | None:
         """The card of the default checkpoint; None where there is none, or where it cannot be read."""
-        card = self.models().get(self.default())
-        return card if isinstance(card, Card) else None
+        models = self.models()
+        return _cards(models).get(self._default_of(models))
 
     def warm(self) -> None:
         """Start the readers and run the default checkpoint once, so that the first visitor does not wait."""
@@ -218,17 +217,25 @@ class Service:
         answer = self.engine.reanswer(name, known, question.task) if question.task else known
         return Analysis(question, image, name, card, answer, seconds)
 
+    def _default_of(self, models: Models) -> str:
+        wished = (name for name in (self._default, PREFERRED) if name in models)
+        return next(wished, next(iter(_cards(models)), ""))
+
     def _named(self, checkpoint: str | None) -> str:
-        usable = self.usable()
-        if not usable:
+        models = self.models()
+        if not _cards(models):
             raise CheckpointError("There is no checkpoint to classify with. Put one into the checkpoints folder.")
-        name = self.default() if checkpoint is None else checkpoint
-        found = self.models().get(name)
+        name = self._default_of(models) if checkpoint is None else checkpoint
+        found = models.get(name)
         if found is None:
-            raise RequestError(f"There is no such checkpoint; there are: {', '.join(usable)}.")
+            raise RequestError(f"There is no such checkpoint; there are: {', '.join(self.usable())}.")
         if isinstance(found, CheckpointError):
             raise found
         return name
+
+
+def _cards(models: Models) -> dict[str, Card]:
+    return {name: card for name, card in models.items() if isinstance(card, Card)}
 
 
 def _first_task(card: Card, question: Question) -> str | None:

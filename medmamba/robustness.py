@@ -32,7 +32,6 @@ from medmamba.figures import FEWEST_ON_MAP
 from medmamba.metrics import RESAMPLES, Estimate, mean_of, share
 from medmamba.observe import observe
 from medmamba.preprocess import Transform
-from medmamba.sanity import Likeness
 from medmamba.tasks import Task
 from medmamba.variants import build
 
@@ -92,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         found["sanity"] = {"passes": sanity.passes(likenesses), "steps": [asdict(step) for step in likenesses]}
         figures.draw_sanity(likenesses, out / "sanity.png")
         print("\n".join(map(line, likenesses)))
-        print(VERDICTS[sanity.passes(likenesses)])
+        print(VERDICTS[found["sanity"]["passes"]])
     (out / "robustness.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0 if found.get("sanity", {}).get("passes", True) else 1
 
@@ -183,7 +182,7 @@ def table(found: Mapping[str, Any]) -> str:
     return "\n".join([*lines, _row("mean", (mean["clean"], mean["mean_corruption_accuracy"]), mean["curves"])])
 
 
-def line(step: Likeness) -> str:
+def line(step: sanity.Likeness) -> str:
     """A step of the randomisation test as text."""
     words = f"{step.part:8} {step.mode:8} "
     if step.correlation is None or step.ssim is None:

@@ -179,6 +179,18 @@ def test_whether_the_network_should_answer_is_a_question_for_a_room(seat, tmp_pa
     expect(phone.locator(".cr-pane canvas")).to_be_visible()
 
 
+def test_a_case_of_many_classes_fits_on_the_projector(seat, tmp_path):
+    path = tmp_path / "many.zip"
+    classes = tuple((f"c{i}", f"A class of two words {i}") for i in range(11))
+    path.write_bytes(write_deck(Deck("Many", "en", "own", classes, (Case(make_png(), "c7", "A text. " * 30),))))
+    control, code = open_room(seat, path)
+    projector = seat.again(control.context, f"projector#{code}")
+    for name, shown in (("start", ".cr-list"), ("close", ".cr-histogram"), ("reveal", ".cr-true")):
+        step(control, name)
+        expect(projector.locator(shown)).to_be_visible()
+        assert projector.evaluate("document.documentElement.scrollHeight <= innerHeight"), name
+
+
 def test_two_tabs_of_a_student_show_the_answer_that_was_given_last(seat, deck):
     control, code = open_room(seat, deck)
     first = seat(f"#{code}", **PHONE)
