@@ -13,6 +13,12 @@ def open_picture(page: Any, *files: bytes) -> None:
     page.wait_for_selector(".mm-recognised:not(.mm-of-an-earlier-picture)")
 
 
+def open_tab(page: Any, name: str) -> None:
+    """Go to a tab and wait until it is there: what is dropped before belongs to the tab that was open."""
+    page.get_by_role("tab", name=name).click()
+    page.locator({"Classify": ".mm-viewer"}.get(name, f".mm-{name.lower()}")).first.wait_for()
+
+
 def settle(page: Any) -> None:
     """Wait until nothing is under way; the pointer leaves the picture."""
     page.wait_for_function("!document.querySelector('[data-part=busy]').textContent")

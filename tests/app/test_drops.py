@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.app import test_classroom_page as rooms
+from tests.app.browsing import open_tab
 
 pytestmark = pytest.mark.browser
 seat, deck = rooms.seat, rooms.deck
@@ -38,7 +39,7 @@ def stays(page):
 
 @pytest.mark.parametrize("tab", ["Models", "Learn"])
 def test_a_file_dropped_where_none_is_wanted_does_not_take_the_page_away(page, picture, tab):
-    page.get_by_role("tab", name=tab).click()
+    open_tab(page, tab)
     drop(page, "#mm-tabs", picture)
     assert stays(page)
     drop(page, ".mm-header", picture)
@@ -54,14 +55,14 @@ def test_a_picture_and_a_folder_are_taken_wherever_they_are_dropped(page, pictur
     page.wait_for_selector(".mm-recognised")
     drop(page, ".mm-stage", folder)
     expect(page.locator("[data-part=cases]")).to_contain_text("of 3")
-    page.get_by_role("tab", name="Batch").click()
+    open_tab(page, "Batch")
     drop(page, ".mm-header", folder)
     page.wait_for_selector("text=Files: 2")
 
 
 @pytest.mark.parametrize("tab", ["Classify", "Batch"])
 def test_a_folder_without_files_is_told(page, tmp_path, tab):
-    page.get_by_role("tab", name=tab).click()
+    open_tab(page, tab)
     part = page.locator(f".mm-{'viewer' if tab == 'Classify' else 'batch'} [data-part=error]")
     drop(page, ".mm-header", tmp_path)
     expect(part).to_have_text("There was no file in this. Drop files, or a folder that holds some.")
@@ -85,7 +86,7 @@ def test_what_the_browser_cannot_read_is_told(page, what):
     page.evaluate(LOCKED, what)
     expect(page.locator(".mm-viewer [data-part=error]")).to_have_text(re.compile("^The browser could not read this. "))
     expect(page.locator(".mm-viewer [data-part=busy]")).to_be_hidden()
-    page.get_by_role("tab", name="Batch").click()
+    open_tab(page, "Batch")
     page.evaluate(LOCKED, what)
     expect(page.get_by_text("The browser could not read this.").locator("visible=true")).to_be_visible()
 
