@@ -21,7 +21,7 @@ from app.service import Service
 from app.store import GoneError
 from app.texts import Texts, texts_for
 from app.tutor import Tutor
-from medmamba.deck import MODALITY, Case, Deck, classes_of, read_deck, title, write_deck
+from medmamba.deck import MODALITY, Case, Deck, classes_of, read_deck, write_deck
 from medmamba.errors import MedMambaError, RequestError
 from medmamba.lessons import FAMILIAR, KNOWN, OTHER, is_answered
 
@@ -130,14 +130,7 @@ def _decks(tutor: Tutor, service: Service, texts: Texts) -> dict[str, Any]:
 
 
 def _classes(card: Any, task: str, texts: Texts) -> list[dict[str, str]]:
-    return [{"name": name, "label": _label(name, label, texts)} for name, label in classes_of(task, card)]
-
-
-def _label(name: str, label: str, texts: Texts) -> str:
-    """A class in the visitor's language, where the page has a word for it: for its label, or the name that this is."""
-    found, named = texts.term(label), texts.term(name)
-    is_name = label.casefold() == name.casefold()  # not the label that the class got later
-    return title(named) if found == label and is_name and named != name else found
+    return [{"name": name, "label": texts.label(name, label)} for name, label in classes_of(task, card)]
 
 
 def _start(tutor: Tutor, service: Service, name: str | None, body: bytes, texts: Texts) -> dict[str, Any]:
@@ -156,7 +149,7 @@ def _start(tutor: Tutor, service: Service, name: str | None, body: bytes, texts:
         "title": deck.title,
         "question": texts.either(opinion.question_of(deck.task, card) or "learn.question.own"),
         "count": len(deck.cases),
-        "classes": [{"name": n, "label": _label(n, label, texts)} for n, label in deck.classes],
+        "classes": [{"name": n, "label": texts.label(n, label)} for n, label in deck.classes],
         "hasNetwork": card is not None and is_answered(deck.task, dict(deck.classes), card),
     }
 

@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from medmamba.deck import title
+
 FOLDER = Path(__file__).parent / "i18n"
 DEFAULT = "en"
 DECIMAL = re.compile(r"-?\d+\.\d+")
@@ -55,6 +57,12 @@ class Texts:
     def term(self, english: str) -> str:
         """A modality, class or sentence of a card in this language, where the file has it; else as it is."""
         return self._texts.get(f"term:{english}", self._said.get(english, english))
+
+    def label(self, name: str, label: str) -> str:
+        """A deck's class in this language, where the file has its label, or the name that this is; else its label."""
+        found, named = self.term(label), self.term(name)
+        is_name = label.casefold() == name.casefold()  # not the label that the class got later
+        return title(named) if found == label and is_name and named != name else found
 
     def say(self, message: str) -> str:
         """A warning or an error's message in this language, where the file has it; else as it is.

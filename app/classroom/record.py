@@ -68,7 +68,7 @@ class _Page(Sheets):
     def __init__(self, texts: Texts, room: Room) -> None:
         super().__init__(texts("report.notice"), texts("report.gaps"))
         self.texts, self.room = texts, room
-        self.labels = {name: texts.term(label) for name, label in room.classes}
+        self.labels = {name: texts.label(name, label) for name, label in room.classes}
 
     def head(self) -> None:
         self.write(self.texts("class.pdf.title", title=self.room.title), 17, "bold")

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from medmamba.deck import Case, Deck, write_deck
+from medmamba.deck import MODALITY, Case, Deck, write_deck
 from tests.app.conftest import make_png
 
 pytestmark = pytest.mark.browser
@@ -177,6 +177,21 @@ def test_whether_the_network_should_answer_is_a_question_for_a_room(seat, tmp_pa
     expect(phone.locator(".cr-histogram li", has_text="Familiar").locator("em")).to_have_text("Netz")
     expect(phone.locator(".cr-lesson")).to_contain_text(re.compile(r"Abstand \d+,\d\d, Grenze"))
     expect(phone.locator(".cr-pane canvas")).to_be_visible()
+
+
+def test_kinds_of_picture_are_named_in_the_visitors_language(seat, tmp_path):
+    path = tmp_path / "kinds.zip"
+    classes = (("blood-cell microscopy", "Blood-cell microscopy"), ("X-ray", "X-ray"), ("OCT", "OCT"))
+    path.write_bytes(write_deck(Deck("Kinds", "en", MODALITY, classes, (Case(make_png(), "X-ray"),))))
+    control, code = open_room(seat, path)
+    projector = seat.again(control.context, f"projector#{code}")
+    phone = seat(f"#{code}", locale="de-DE", **PHONE)
+    join(phone, "Ann")
+    step(control, "start")
+    answer(phone, "Blutzellmikroskopie")
+    expect(projector.locator(".cr-list li")).to_have_text(["Blood-cell microscopy", "X-ray", "OCT"])
+    step(control, "close")
+    expect(phone.locator(".cr-wait")).to_contain_text("Ihre Antwort: Blutzellmikroskopie")
 
 
 def test_a_case_of_many_classes_fits_on_the_projector(seat, tmp_path):

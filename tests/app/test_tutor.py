@@ -15,7 +15,7 @@ from pydicom.data import get_testdata_file
 from starlette.testclient import TestClient
 
 from app import opinion
-from app.learn_routes import _label, learn_routes
+from app.learn_routes import learn_routes
 from app.quiz import Response
 from app.service import Service
 from app.store import PictureStore
@@ -158,7 +158,7 @@ def ask(tutor, service, monkeypatch, deck):
     ],
 )
 def test_a_class_is_called_by_its_label_in_the_visitors_language(name, label, words):
-    assert _label(name, label, texts_for("de")) == words
+    assert texts_for("de").label(name, label) == words
 
 
 def test_a_quiz_over_the_wire(ask, deck):

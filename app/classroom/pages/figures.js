@@ -1,6 +1,6 @@
 // Bars and tables: how a class answered, what the network said, and the results of a session.
 
-import { el, number, percent, probability, say, tally, term } from "./page.js";
+import { capitalised, el, labelIn, labelOf, number, percent, probability, say, tally, term } from "./page.js";
 
 // A labelled bar. `share` 0..1; `value` in words; kind: "network" or "".
 function bar(label, share, value, kind = "") {
@@ -12,12 +12,13 @@ function bar(label, share, value, kind = "") {
 // The answers by class; after the reveal with the truth and the network's probability beside each. own: a student's.
 export function histogram({ classes, histogram: counts = null, reveal = null, own = null }) {
   const total = counts ? Object.values(counts).reduce((sum, count) => sum + count, 0) : 0;
-  const rows = classes.map(({ name, label }) => {
+  const rows = classes.map((entry) => {
+    const { name } = entry;
     const isTrue = reveal?.truth === name, network = reveal?.network?.probabilities[name];
     const isNetworks = reveal?.network?.choice === name && network == null;
     const notes = [isTrue && say("class.truth"), own === name && say("class.yours"), isNetworks && say("class.network")].filter(Boolean);
     const row = el("li", { class: isTrue ? "cr-true" : "" });
-    row.append(el("strong", { text: `${isTrue ? "✓ " : ""}${term(label)}` }), ...notes.map((text) => el("em", { text })));
+    row.append(el("strong", { text: `${isTrue ? "✓ " : ""}${labelOf(entry)}` }), ...notes.map((text) => el("em", { text })));
     if (counts) row.append(bar(say("class.answers"), total ? counts[name] / total : 0, `${counts[name]}`));
     if (network != null) row.append(bar(say("class.network"), network, probability(network), "network"));
     return row;
@@ -49,9 +50,7 @@ const isLikely = (probabilities) => Object.keys(probabilities).length > 0;
 
 // What the network's map is of: its answer, or the kind of picture where the answer is not one that has a map.
 export function mapped({ choice, probabilities, recognised }, classes) {
-  if (isLikely(probabilities)) return term(classes.find(({ name }) => name === choice).label);
-  const words = term(recognised[0]);
-  return words[0].toUpperCase() + words.slice(1);
+  return isLikely(probabilities) ? labelIn(classes, choice) : capitalised(term(recognised[0]));
 }
 
 function share([right, of]) {
@@ -60,7 +59,7 @@ function share([right, of]) {
 
 // The results of a session.
 export function results(view) {
-  const { results: all, classes } = view, label = (name) => term(classes.find((entry) => entry.name === name)?.label ?? "–");
+  const { results: all, classes } = view, label = (name) => labelIn(classes, name);
   const heading = (key) => el("h2", { text: say(key) });
   const figure = (key, pair, kind = "") =>
     el("div", { class: `cr-figure ${kind}` }, el("strong", { text: percent(share(pair)) }), el("span", { text: say(key) }), el("small", { text: say("class.of", { right: pair[0], of: pair[1] }) }));

@@ -20,6 +20,23 @@ export function term(label) {
   return words[`term:${label}`] ?? label;
 }
 
+// A class of a deck in the page's language, as Texts.label() of the server has it.
+export function labelOf({ name, label }) {
+  const isName = label.toLowerCase() === name.toLowerCase(); // not the label that the class got later
+  return words[`term:${label}`] ?? (isName && words[`term:${name}`] ? capitalised(words[`term:${name}`]) : label);
+}
+
+// The same of the class of that name among a room's.
+export function labelIn(classes, name) {
+  const entry = classes.find((one) => one.name === name);
+  return entry ? labelOf(entry) : "–";
+}
+
+// With a capital, as at the head of a card.
+export function capitalised(text) {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 // What went wrong: the server's sentence, or one of the page's own.
 export function sentence(problem) {
   return problem.error ?? say(problem.key ?? "error.network");

@@ -2,7 +2,7 @@
 
 import { pressed } from "../../viewer/keys.js";
 import { histogram, lesson, mapped, results } from "./figures.js";
-import { begin, button, el, percent, questionOf, recall, redraw, remember, say, sentence, setAddress, term } from "./page.js";
+import { begin, button, el, labelOf, percent, questionOf, recall, redraw, remember, say, sentence, setAddress } from "./page.js";
 import { Pane } from "./pane.js";
 import { Room, secondsLeft } from "./room.js";
 import { joinLink, showQrCode, takeStep } from "./teaching.js";
@@ -95,7 +95,7 @@ function question() {
 }
 
 function open() {
-  const choices = el("ol", { class: "cr-list" }, ...view.classes.map(({ label }) => el("li", { text: term(label) })));
+  const choices = el("ol", { class: "cr-list" }, ...view.classes.map((entry) => el("li", { text: labelOf(entry) })));
   const count = el("p", { class: "cr-count", text: say("class.answered", { count: view.answered, of: view.joined }) });
   return [picture(), el("div", {}, question(), choices, count)];
 }

@@ -1,7 +1,7 @@
 // A student's page: join, answer, wait, see.
 
 import { histogram, lesson, mapped } from "./figures.js";
-import { begin, button, el, percent, questionOf, recall, redraw, remember, say, sentence, setAddress, tally, term } from "./page.js";
+import { begin, button, el, labelIn, labelOf, percent, questionOf, recall, redraw, remember, say, sentence, setAddress, tally } from "./page.js";
 import { Pane } from "./pane.js";
 import { ask, Room, secondsLeft } from "./room.js";
 
@@ -140,7 +140,7 @@ function header() {
 }
 
 const heading = (text) => el("h2", { text, tabindex: "-1" });
-const choice = (name) => term(view.classes.find((entry) => entry.name === name)?.label ?? "");
+const choice = (name) => labelIn(view.classes, name);
 
 // Two columns on a wide screen.
 function beside(left, right) {
@@ -177,7 +177,7 @@ function open() {
       }),
     );
   const sure = [1, 2, 3].map((level) => [level, say(`class.confidence.${level}`)]);
-  const choices = group(questionOf(view), view.classes.map(({ name, label }) => [name, term(label)]), "choice");
+  const choices = group(questionOf(view), view.classes.map((entry) => [entry.name, labelOf(entry)]), "choice");
   return [beside([picture()], [choices, group(say("class.confidence"), sure, "confidence"), status])];
 }
 

@@ -2,7 +2,7 @@
 
 import { save } from "../../viewer/save.js";
 import { histogram, results } from "./figures.js";
-import { begin, button, el, isShared, language, questionOf, recall, recalled, redraw, remember, say, sentence, setAddress, term } from "./page.js";
+import { begin, button, el, isShared, language, questionOf, recall, recalled, redraw, remember, say, sentence, setAddress } from "./page.js";
 import { ask, Room, secondsLeft } from "./room.js";
 import { joinLink, showQrCode, takeStep } from "./teaching.js";
 
