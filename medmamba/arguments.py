@@ -48,3 +48,14 @@ def new_folder(text: str) -> Path:
     if not os.access(there, os.W_OK):
         raise ArgumentTypeError("nothing may be written there; name another folder")
     return path
+
+
+def words(text: str) -> str:
+    """Words for people to read, for ``type`` of an argument.
+
+    Raises:
+        ArgumentTypeError: there are none.
+    """
+    if not text.strip():
+        raise ArgumentTypeError("words are wanted, not nothing")
+    return text.strip()

@@ -142,6 +142,8 @@ def _listing(folder: Path, task: Task, split: str) -> tuple[list[Path], np.ndarr
             f"The class folders of {task.name}/{split} do not fit the task: missing {sorted(expected - set(classes))}, "
             f"unknown {sorted(set(classes) - expected)}."
         )
+    if closed := [name for name, path in classes.items() if not os.access(path, os.R_OK | os.X_OK)]:
+        raise DataError(f"Class folders of {task.name}/{split} may not be looked into: {', '.join(closed)}.")
     paths, labels = [], []
     for name in task.class_names or sorted(classes):
         found = files_in(classes[name]) if name in classes else []

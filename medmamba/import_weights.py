@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from medmamba import checkpoints, official
-from medmamba.arguments import new_folder
+from medmamba.arguments import new_folder, words
 from medmamba.checkpoints import CARD
 from medmamba.errors import CheckpointError
 from medmamba.replacing import making
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("weights", type=Path, metavar="FILE", help="the .pth file, of T, S or B")
     parser.add_argument("--classes", type=Path, required=True, metavar="FILE", help="its class_indices.json")
-    parser.add_argument("--modality", required=True, help='of its pictures, in plain words: "chest X-ray"')
+    parser.add_argument("--modality", type=words, required=True, help='of its pictures, in plain words: "chest X-ray"')
     parser.add_argument("--question", default="", help='for the page: "Is there pneumonia?"')
     parser.add_argument("--out", type=new_folder, required=True, metavar="FOLDER", help="the checkpoint's folder")
 

@@ -5,7 +5,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from medmamba.arguments import new_file, new_folder, whole_from
+from medmamba.arguments import new_file, new_folder, whole_from, words
 from medmamba.cli import main
 
 
@@ -47,6 +47,13 @@ def test_places_that_are_for_reading_alone(tmp_path, monkeypatch):
         with pytest.raises(ArgumentTypeError, match=r"may (not )?be written"):
             kind(str(tmp_path / name))
     assert asked == [(tmp_path / "old.csv", os.W_OK), (tmp_path, os.W_OK), (tmp_path, os.W_OK)]
+
+
+def test_words():
+    assert words(" chest X-ray ") == "chest X-ray"
+    for text in ("", " \n"):
+        with pytest.raises(ArgumentTypeError, match="words are wanted"):
+            words(text)
 
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("+7", 7), (" 9 ", 9)])

@@ -65,6 +65,13 @@ def test_the_listing_is_in_the_order_of_the_labels(tree):
     assert [str(p.relative_to(root / "skin")) for p in paths[:3]] == ["val/b/0.png", "val/b/1.png", "val/a/0.png"]
 
 
+def test_a_class_folder_that_may_not_be_looked_into_is_named(tree, monkeypatch):
+    root, access = tree(), os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "a" and access(path, mode))
+    with pytest.raises(DataError, match="Class folders of skin/val may not be looked into: a"):
+        load_split(root, task_of("a", "b", "c"), "val", 8)
+
+
 def test_a_task_without_classes_takes_every_folder(tree):
     split = load_split(tree(), task_of(), "train", 16)
     assert len(split) == 9

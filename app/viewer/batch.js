@@ -102,7 +102,7 @@ export class Batch {
     this.models = await models().catch(() => this.models);
     const select = this.part("model"), before = select.value;
     select.replaceChildren(...this.models.map(({ name, title }) => node("option", { value: name, selected: name === before }, title)));
-    select.parentElement.hidden = this.models.length < 2;
+    select.parentElement.hidden = !this.models.length;
     this.offerQuestions();
   }
 
