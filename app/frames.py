@@ -1,5 +1,6 @@
 """A decoded frame as the viewer in the browser takes it: a small description, and its samples at full depth."""
 
+import math
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ CT_PRESETS = {
     "bone": (480, 2500),
     "brain": (40, 80),
 }
+NARROWEST = 1e-30  # of a window: diffusion, in square metres a second, spans millionths of millionths
 TAILS = (0.5, 99.5)  # percentiles of the "contrast" preset
 
 
@@ -60,6 +62,7 @@ def describe(image: MedicalImage, frame: Frame) -> dict[str, Any]:
         "intercept": frame.intercept,
         "inverted": image.inverted,
         "padding": _padding(image, frame),
+        "hasGaps": image.has_gaps,
         "frame": image.frame,
         "frames": image.frames,
         "orientation": image.orientation,
@@ -97,16 +100,16 @@ def _presets(image: MedicalImage, frame: Frame) -> list[tuple[str, Window]]:
 
 
 def _inside(image: MedicalImage, frame: Frame) -> np.ndarray:
-    """Some of the values (N,), padding left out unless there is nothing else."""
-    values = frame.samples[::4, ::4].reshape(-1) * frame.slope + frame.intercept
-    if (padding := _padding(image, frame)) is None:
-        return values
-    inside = values[(values < padding[0]) | (values > padding[1])]
+    """Some of the values (N,), padding and gaps left out unless there is nothing else."""
+    samples = frame.samples[::4, ::4].reshape(-1)
+    values = samples * frame.slope + frame.intercept
+    low, high = _padding(image, frame) or (math.inf, -math.inf)
+    inside = values[((values < low) | (values > high)) & ((samples > 0) | (not image.has_gaps))]
     return inside if inside.size else values
 
 
 def _window(low: float, high: float) -> Window:
-    return Window((low + high) / 2, max(high - low, 1e-6), "LINEAR_EXACT")
+    return Window((low + high) / 2, max(high - low, NARROWEST), "LINEAR_EXACT")
 
 
 def _preset(name: str, window: Window) -> dict[str, Any]:

@@ -79,7 +79,8 @@ def _window(image: MedicalImage, look: Look) -> Window | None:
     """The window on the screen: one of the file's, whose table the page does not send back, or one by its formula."""
     if look.window is None or image.is_colour:
         return None
-    named = (window for window in image.windows if (window.centre, window.width, window.function) == look.window)
+    # Those that the page offers, the default last: it is not named, and another table may cover the same span.
+    named = (w for w in reversed(image.windows[:2]) if (w.centre, w.width, w.function) == look.window)
     return next(named, None) or Window(*look.window)
 
 

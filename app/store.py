@@ -45,8 +45,8 @@ class Held:
 
     def weigh(self) -> None:
         """Brings the size up to date, after a frame or an answer has come; under the lock."""
-        pixels = sum(image.pixels.nbytes for image in self.frames.values())
-        self.size = len(self.data) + pixels + sum(answer.nbytes for answer in self.answers.values())
+        frames = sum(image.nbytes for image in self.frames.values())
+        self.size = len(self.data) + frames + sum(answer.nbytes for answer in self.answers.values())
 
 
 class PictureStore:

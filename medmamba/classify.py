@@ -124,7 +124,7 @@ def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
     layout = classifier.card.layout
     classes = [f"{task.name}/{name}" for task in layout.tasks for name in task.class_names]
     answered = ["modality", "task", "class", "prediction_set", "refused"]
-    fields = ["file", "error", *answered, *classes, "checkpoint", "version", "sha256", "notice"]
+    fields = ["file", "error", *answered, *classes, "warnings", "checkpoint", "version", "sha256", "notice"]
     version = _version(classifier)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fields, restval="")
@@ -140,6 +140,7 @@ def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
                     "refused": answer.novelty.refused if answer.novelty else "",
                 }
                 entry |= {f"{answer.task}/{score.name}": f"{score.probability:.6f}" for score in answer.scores}
+            entry["warnings"] = " ".join(row.warnings)
             entry |= {"checkpoint": version["name"], "version": version["version"], "sha256": version["sha256"]}
             entry["notice"] = NOTICE
             writer.writerow(entry)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -96,6 +97,15 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(generalist, files, 
     assert rows[2]["error"]
     assert list(rows[0])[-1] == "notice"
     assert {row["notice"] for row in rows} == {NOTICE}
+
+
+def test_the_table_has_the_readers_warnings(generalist, tmp_path):
+    Image.fromarray(np.arange(1024, dtype=np.uint16).reshape(32, 32)).save(tmp_path / "deep.png")
+    table = tmp_path / "out.csv"
+    assert main(["classify", str(tmp_path / "deep.png"), "--checkpoint", str(generalist), "--csv", str(table)]) == 0
+    with table.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["warnings"] == "The file names no window: its darkest value is drawn black and its brightest white."
 
 
 @pytest.mark.parametrize("hidden", [False, True])

@@ -25,8 +25,9 @@ medmamba.distributed medmamba.inference medmamba.run_folder medmamba.variants
 
 medmamba.images.colour medmamba.images.fuzz_seeds medmamba.images.limits medmamba.images.luts medmamba.images.picture
 medmamba.images.codestream medmamba.images.sniff
-medmamba.images.dicom_facts medmamba.images.geometry medmamba.images.wire
-medmamba.images.dicom_pixels medmamba.images.nifti medmamba.images.tiff
+medmamba.images.geometry medmamba.images.wire
+medmamba.images.dicom_facts medmamba.images.nifti medmamba.images.tiff
+medmamba.images.dicom_pixels
 medmamba.images.raster
 medmamba.images.dicom
 medmamba.images.decode

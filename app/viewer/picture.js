@@ -25,11 +25,12 @@ export class Picture {
     return this.presets[0];
   }
 
-  // The value, or red, green and blue, under a pixel of the full picture; null outside.
+  // The value, or red, green and blue, under a pixel of the full picture; null outside, and where there is none.
   valueAt(x, y) {
     const column = Math.floor(x / this.reduction), row = Math.floor(y / this.reduction);
     if (column < 0 || row < 0 || column >= this.shownWidth || row >= this.shownHeight) return null;
     const i = row * this.shownWidth + column;
+    if (this.hasGaps && this.samples[i] === 0) return null;
     return this.colour ? this.samples.slice(3 * i, 3 * i + 3) : this.samples[i] * this.slope + this.intercept;
   }
 
@@ -62,6 +63,7 @@ export class Picture {
       const padded = this.padding && value >= this.padding[0] && value <= this.padding[1];
       table[sample] = padded ? 0 : Math.floor((flip ? 1 - share : share) * 255 + 0.5);
     }
+    if (this.hasGaps) table[0] = 0;
     return table;
   }
 }

@@ -204,7 +204,7 @@ export class Viewer {
   }
 
   least(function_) {
-    return function_ === "LINEAR" ? 1 : 1e-6;
+    return function_ === "LINEAR" ? 1 : 1e-30;
   }
 
   preset(number) {

@@ -111,7 +111,7 @@ def _parse_jpeg(data: bytes) -> Stream:
         if marker in JPEG_FRAMES or marker == 0xF7:
             if frame is not None:
                 raise ImageError(DAMAGED)
-            frame = (marker, *struct.unpack_from(">BHHB", body), bytes(body[6::3]))
+            frame = (marker, *struct.unpack_from(">BHHB", body), bytes(body[6::3]), len(set(body[7::3])) > 1)
         elif marker == 0xE0 and body.startswith(b"JFIF"):
             colour = colour or "YBR"
         elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
@@ -121,9 +121,11 @@ def _parse_jpeg(data: bytes) -> Stream:
         position += 2 + length
     if frame is None or 0 in frame[1:5]:
         raise ImageError(DAMAGED)
-    marker, bits, rows, columns, components, names = frame
+    marker, bits, rows, columns, components, names, is_subsampled = frame
     if names[:3] in (b"RGB", b"rgb"):
         colour = "RGB"
+    elif is_subsampled and components == 3:
+        colour = colour or "YBR"  # nobody thins out red, green or blue
     family = "JPEG-LS" if marker == 0xF7 else "JPEG"
     if not data.rstrip(b"\0")[-3:].rstrip(b"\xff").endswith(b"\xff\xd9") and data.rfind(b"\xff\xd9", position) < 0:
         raise ImageError(DAMAGED)

@@ -5,7 +5,8 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
-SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))  # in the name of a profile of version 2 or 4
+SAME = 2  # of 255: what no conversion may change for a profile to be sRGB's, whatever it is called
+TRIAL = np.stack([np.mgrid[0:256:17, 0:256:17, 0:256:51][axis].reshape(16, -1) for axis in range(3)], axis=2)
 ROWS = 256  # rows converted at a time, so that a large picture needs little memory beside its own
 
 
@@ -38,18 +39,25 @@ def to_srgb(pixels: np.ndarray, profile: object) -> tuple[np.ndarray, list[str]]
     By LittleCMS, relative colorimetric, black points matched. Without a profile, or with that of sRGB, nothing changes;
     nor, with a warning, where the profile is damaged or of other colours, or samples have 16 bits.
     """
-    if not isinstance(profile, bytes) or any(name in profile for name in SRGB):
+    if not isinstance(profile, bytes):
         return pixels, []
-    if pixels.ndim == 3 and pixels.dtype == np.uint8:
-        try:
-            converted = ImageCms.profileToProfile(
-                Image.fromarray(pixels),
-                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-                ImageCms.createProfile("sRGB"),
-                ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            )
-            return np.asarray(converted), ["The colours were converted from the file's colour profile to sRGB."]
-        except (ImageCms.PyCMSError, OSError):
-            pass  # said below
+    try:
+        trial = TRIAL.astype(np.uint8)
+        if np.abs(_converted(trial, profile).astype(int) - trial).max() <= SAME:
+            return pixels, []
+        if pixels.ndim == 3 and pixels.dtype == np.uint8:
+            return _converted(pixels, profile), ["The colours were converted from the file's colour profile to sRGB."]
+    except (ImageCms.PyCMSError, OSError):
+        pass  # said below
     return pixels, ["The file's colour profile is not applied: colours may look different in other programs."]
+
+
+def _converted(pixels: np.ndarray, profile: bytes) -> np.ndarray:
+    converted = ImageCms.profileToProfile(
+        Image.fromarray(pixels),
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    return np.asarray(converted)

@@ -227,7 +227,8 @@ def _notes(dataset: Dataset, layout: Layout, frame: int) -> list[str]:
         notes.append("The picture holds burnt-in text, which may name the patient.")
     elif burned != "NO":
         notes.append("The picture may contain burnt-in text: the file does not rule it out.")
-    if any(0x6000 <= tag.group <= 0x601E and tag.element == 0x3000 for tag in list(dataset.keys())):
+    # Their rows, and not their data, which older files keep in unused bits of the pixels.
+    if any(0x6000 <= tag.group <= 0x601E and tag.element == 0x0010 for tag in list(dataset.keys())):
         notes.append("The file has overlays (drawings over the picture): they are not shown.")
     if word(dataset, "PixelPresentation") in ("COLOR", "MIXED"):
         notes.append("The file has a colour overlay table: the picture is shown in grey.")

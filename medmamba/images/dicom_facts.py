@@ -14,6 +14,7 @@ from pydicom.multival import MultiValue
 from pydicom.uid import UID, UID_dictionary
 
 from medmamba.errors import ImageError
+from medmamba.images.geometry import edges, letters
 from medmamba.images.luts import DamagedTable, Table, read_table
 from medmamba.images.picture import FUNCTIONS, Window
 
@@ -66,7 +67,8 @@ NEWER_SYNTAXES = {  # registered after pydicom's list
     "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
 }
 DIRECTORY = "1.2.840.10008.1.3.10"
-NEAR = 0.25  # direction cosine from which an oblique edge gets a second letter (about 15 degrees)
+MOST_WINDOWS = 8  # of each kind that are kept: a small file can hold hundreds of tables
+COMPUTED_TOMOGRAPHY = frozenset(f"1.2.840.10008.5.1.4.1.1.2{end}" for end in ("", ".1", ".2"))
 
 
 def value(dataset: Dataset, keyword: str) -> Any:
@@ -143,7 +145,7 @@ def syntax_name(uid: str) -> str:
 def windows(
     dataset: Dataset, frame: int, little_endian: bool, signed: bool
 ) -> tuple[tuple[Window, ...], tuple[str, ...]]:
-    """Every VOI LUT and window of the frame, tables first (PS3.3 C.11.2, C.7.6.16.2.10); warnings on unusable ones."""
+    """VOI LUTs, then windows of the frame, the first eight of each (PS3.3 C.11.2, C.7.6.16.2.10); warnings."""
     holder = groups(dataset, frame, "FrameVOILUTSequence")
     found: list[Window] = []
     damaged = 0
@@ -156,11 +158,11 @@ def windows(
         found.append(Window(table.first + count / 2, float(count), "LUT", "", lut, table.first, table.top))
     centres, widths = (_numbers(value(holder, keyword)) for keyword in ("WindowCenter", "WindowWidth"))
     names = value(holder, "WindowCenterWidthExplanation")
-    names = list(names) if isinstance(names, MultiValue) else [names]
+    names = list(names[:MOST_WINDOWS]) if isinstance(names, MultiValue) else [names]
     function = word(holder, "VOILUTFunction") or "LINEAR"
     damaged += (function not in FUNCTIONS[:3]) or len(centres) != len(widths)
     function = function if function in FUNCTIONS[:3] else "LINEAR"
-    for index, (centre, width) in enumerate(zip(centres, widths, strict=False)):
+    for index, (centre, width) in enumerate(zip(centres[:MOST_WINDOWS], widths, strict=False)):
         curve = "LINEAR_EXACT" if function == "LINEAR" and 0 < width < 1 else function
         name = str(names[index]).strip().upper().replace(" ", "_") if index < len(names) else ""
         try:
@@ -173,7 +175,7 @@ def windows(
 
 
 def spacing(dataset: Dataset, frame: int) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
-    """(between rows, between columns) in mm, and a warning where it holds at the detector only (PS3.3 10.7.1.1).
+    """(between rows, between columns) in mm, and a warning where it holds at detector or film only (PS3.3 10.7.1.1).
 
     So it does where Pixel Spacing is the detector's own: it was copied, and not corrected for magnification.
     """
@@ -182,8 +184,10 @@ def spacing(dataset: Dataset, frame: int) -> tuple[tuple[float, float] | None, t
         holder = groups(dataset, frame, "PixelMeasuresSequence") if keyword == "PixelSpacing" else dataset
         pair = _numbers(value(holder, keyword))
         if len(pair) == 2 and min(pair) > 0:
-            note = "Distances hold at the detector, not in the patient."
-            return (pair[0], pair[1]), (note,) if pair == detector else ()
+            notes = ("Distances hold at the detector, not in the patient.",) if pair == detector else ()
+            if keyword == "NominalScannedPixelSpacing":
+                notes = ("Distances hold on the film that was scanned, not in the patient.",)
+            return (pair[0], pair[1]), notes
     return None, ()
 
 
@@ -200,18 +204,11 @@ def orientation(dataset: Dataset, frame: int) -> tuple[str, str, str, str] | Non
     if len(cosines) == 6:
         right, bottom = letters(cosines[:3]), letters(cosines[3:])
     else:
-        edges = value(dataset, "PatientOrientation")
-        right, bottom = map(str, edges) if isinstance(edges, MultiValue) and len(edges) == 2 else ("", "")
+        given = value(dataset, "PatientOrientation")
+        right, bottom = map(str, given) if isinstance(given, MultiValue) and len(given) == 2 else ("", "")
     if not all(0 < len(edge) <= 3 and set(edge) <= set("LRAPHF") for edge in (right, bottom)):
         return None
-    opposite = str.maketrans("LRAPHF", "RLPAFH")
-    return right.translate(opposite), right, bottom.translate(opposite), bottom
-
-
-def letters(direction: list[float]) -> str:
-    """The letters of a direction in patient coordinates (x to the left, y to the back, z to the head), main first."""
-    named = [(abs(part), pair[part > 0]) for part, pair in zip(direction, ("RL", "AP", "FH"), strict=True)]
-    return "".join(letter for size, letter in sorted(named, reverse=True) if size > NEAR)
+    return edges(right, bottom)
 
 
 def tags(dataset: Dataset) -> dict[str, str]:
@@ -229,11 +226,12 @@ def colour_profile(dataset: Dataset) -> Any:
 def is_hounsfield(dataset: Dataset, frame: int) -> bool:
     """Whether values are Hounsfield units once rescaled: those of a CT with a rescale that names no other unit.
 
-    A CT's rescale type may be left out where it is HU (PS3.3 C.8.2.1). A screenshot of a CT has no rescale.
+    Only a CT image may leave the type out where it is HU (PS3.3 C.8.2.1), not a screenshot of one.
     """
     holder = groups(dataset, frame, "PixelValueTransformationSequence")
     given = value(holder, "RescaleIntercept") is not None and item(dataset, "ModalityLUTSequence") is None
-    return given and word(dataset, "Modality") == "CT" and word(holder, "RescaleType") in ("", "HU")
+    unsaid = value(dataset, "SOPClassUID") in COMPUTED_TOMOGRAPHY and word(holder, "RescaleType") == ""
+    return given and word(dataset, "Modality") == "CT" and (unsaid or word(holder, "RescaleType") == "HU")
 
 
 def sop_class_name(dataset: Dataset) -> str:
@@ -262,8 +260,8 @@ def table_of(holder: Dataset, prefix: str, little_endian: bool, signed: bool) ->
 
 
 def _voi_tables(holder: Dataset, little_endian: bool, signed: bool) -> Iterator[Table | None]:
-    """The tables of the VOI LUT sequence, None for a damaged one."""
-    for index in range(len(value(holder, "VOILUTSequence") or ())):
+    """The first tables of the VOI LUT sequence, None for a damaged one."""
+    for index in range(min(len(value(holder, "VOILUTSequence") or ()), MOST_WINDOWS)):
         entry = item(holder, "VOILUTSequence", index)
         try:
             yield table_of(entry, "LUT", little_endian, signed) if entry is not None else None

@@ -131,9 +131,10 @@ def decode(dataset: Dataset, layout: Layout, frame: int) -> tuple[np.ndarray, in
         raise ImageError(codestream.DAMAGED)
     ringing = stream.signed and not stream.lossless  # below zero by loss, not by wrapping round
     whole_cells = stream.bits == layout.allocated > layout.stored and stream.lossless and layout.syntax in EXACT
-    if layout.samples == 1 and whole_cells:  # the unused bits were coded along, with no sign or an overlay in them
+    if whole_cells:  # the unused bits were coded along, with no sign or an overlay in them
         samples = _take_bits(samples, layout.stored, layout.high + 1 - layout.stored, layout.signed)
-    elif layout.samples == 1 and stream.signed != layout.signed and not ringing:
+        return samples, layout.stored, stream.colour
+    if layout.samples == 1 and stream.signed != layout.signed and not ringing:
         samples = _take_bits(samples, stream.bits, 0, layout.signed)
     return samples, stream.bits, stream.colour
 

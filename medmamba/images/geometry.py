@@ -1,4 +1,4 @@
-"""Pixels that are not square, and pictures that lie on their side."""
+"""Pixels that are not square, pictures that lie on their side, and the letters at their edges."""
 
 import numpy as np
 from PIL import Image
@@ -6,6 +6,8 @@ from PIL import Image
 from medmamba.images.limits import check_size
 from medmamba.images.picture import MedicalImage
 
+NEAR = 0.25  # direction cosine from which an oblique edge gets a second letter (about 15 degrees)
+OPPOSITE = str.maketrans("LRAPHF", "RLPAFH")
 TOLERANCE = 0.01
 STEEPEST = 10.0
 TURNS = {
@@ -22,6 +24,17 @@ TURNS = {
 def turn(pixels: np.ndarray, tag: int) -> np.ndarray:
     """(H, W[, C]) turned upright as the EXIF orientation ``tag`` (2 to 8) asks; any other tag changes nothing."""
     return np.ascontiguousarray(TURNS[tag](pixels)) if tag in TURNS else pixels
+
+
+def letters(direction: list[float]) -> str:
+    """The letters of a direction in patient coordinates (x to the left, y to the back, z to the head), main first."""
+    named = [(abs(part), pair[part > 0]) for part, pair in zip(direction, ("RL", "AP", "FH"), strict=True)]
+    return "".join(letter for size, letter in sorted(named, reverse=True) if size > NEAR)
+
+
+def edges(right: str, bottom: str) -> tuple[str, str, str, str]:
+    """The letters at the left, right, top and bottom edge."""
+    return right.translate(OPPOSITE), right, bottom.translate(OPPOSITE), bottom
 
 
 def square_pixels(image: MedicalImage, aspect: float) -> MedicalImage:

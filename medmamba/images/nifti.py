@@ -15,7 +15,7 @@ import zlib
 import numpy as np
 
 from medmamba.errors import ImageError
-from medmamba.images.geometry import square_pixels
+from medmamba.images.geometry import edges, letters, square_pixels
 from medmamba.images.limits import MAX_INFLATED, check_frame, check_size
 from medmamba.images.picture import MedicalImage, Window, gaps, span
 
@@ -23,8 +23,8 @@ DAMAGED = "This NIfTI file is damaged or cut off. Export it again."
 TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
 HEADER = {1: (348, 352), 2: (540, 544)}  # its length, and where voxels start if no offset is written
 MILLIMETRES = {1: 1000.0, 3: 0.001}  # in a unit of length (metre, micrometre); 2 is the millimetre, 0 says nothing
-# The screen by the world axis (right, front, up) that slices are cut across: those along columns and rows, and edges.
-PLANES = {0: (1, 2, ("A", "P", "H", "F")), 1: (0, 2, ("R", "L", "H", "F")), 2: (0, 1, ("R", "L", "A", "P"))}
+# The screen by the world axis (right, front, up) that slices are cut across: those along columns and along rows.
+PLANES = {0: (1, 2), 1: (0, 2), 2: (0, 1)}
 # position and format of: dim, datatype, pixdim, vox_offset, slope, intercept, xyzt_units, cal_max, cal_min, qform,
 # sform, quaternion b c d, first srow
 FIELDS = {
@@ -165,18 +165,22 @@ def _layout(
     columns = _directions(pixdim, forms, quaternion, srow)
     if columns is None:
         return (0, 1, 2), (False, False, False), None
-    free, axes, signs = [0, 1, 2], [], []
-    for world in range(3):
-        axis = max(free, key=lambda candidate: abs(columns[world, candidate]))
-        free.remove(axis)
-        axes.append(axis)
-        signs.append(columns[world, axis] > 0)
+    up = int(np.argmax(abs(columns[2])))  # first, as slices are cut across it
+    one, other = (axis for axis in range(3) if axis != up)
+    if abs(columns[0, other] * columns[1, one]) > abs(columns[0, one] * columns[1, other]):
+        one, other = other, one
+    axes = [one, other, up]
+    signs = [columns[world, axis] > 0 for world, axis in enumerate(axes)]
     flat = [world for world in range(3) if volume[axes[world]] == 1]
     across = flat[0] if len(flat) == 1 else 2
-    along, down, edges = PLANES[across]
+    along, down = PLANES[across]
     # World axes point right, front and up; the screen runs from right to left, from front to back, from head to foot.
     flips = (bool(signs[along]), bool(signs[down]), not signs[across])
-    return (axes[along], axes[down], axes[across]), flips, edges
+    right, bottom = (
+        letters((columns[:, axes[world]] * (1 if signs[world] else -1) * (1, 1, -1)).tolist())
+        for world in (along, down)
+    )
+    return (axes[along], axes[down], axes[across]), flips, edges(right, bottom)
 
 
 def _directions(

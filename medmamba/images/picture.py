@@ -18,6 +18,7 @@ from medmamba.errors import ImageError
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID", "LUT")
 SMALLEST_PART = 16  # pixels a side
 PART = "This is a part of a larger picture."
+NUMBER = 36  # bytes of one number in a tuple
 CHUNK = 1 << 20  # values rendered at a time, so that a picture at the size limit needs little memory beside its own
 
 
@@ -70,7 +71,7 @@ class MedicalImage:
             otherwise; or (H, W, 3) RGB, uint8 or uint16. C-contiguous. MONOCHROME1 is not inverted here.
         inverted: the smallest value is white (MONOCHROME1); ``display`` inverts once.
         window: the default window, or None for the full range (``value_range``).
-        windows: every window that the file offers; ``name`` comes from an allow-list.
+        windows: those that the file offers, the first few of each kind; ``name`` comes from an allow-list.
         value_range: (low, high): what is black and what is white where no window is named.
         padding: (low, high) of the values that fill the area outside the picture, drawn black; None if there are none.
         frame, frames: which one this is, counted from 0, and how many the file holds.
@@ -99,6 +100,16 @@ class MedicalImage:
     def is_colour(self) -> bool:
         return self.pixels.ndim == 3
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some values are not finite; they are drawn black, as padding is."""
+        return self.pixels.dtype.kind == "f" and not np.isfinite(self.pixels).all()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes, near enough: its pixels, and the numbers of its lookup tables."""
+        return self.pixels.nbytes + NUMBER * sum(len(window.lut) for window in self.windows)
+
     def replace(self, **changes: Any) -> "MedicalImage":
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
@@ -115,7 +126,7 @@ class MedicalImage:
         if left < 0 or top < 0 or left + width > columns or top + height > rows:
             raise ImageError("The part reaches beyond the picture. Choose it again.")
         return self.replace(
-            pixels=np.ascontiguousarray(self.pixels[top : top + height, left : left + width]),
+            pixels=self.pixels[top : top + height, left : left + width].copy(),  # a view would keep the whole in memory
             frame=0,
             frames=1,
             warnings=(*(warning for warning in self.warnings if warning != PART), PART),
@@ -147,7 +158,8 @@ class MedicalImage:
         """The grey values for a viewer: ``(samples, slope, intercept)`` with value = samples * slope + intercept.
 
         ``samples`` is (H, W) uint16. Exact (slope 1) where ``pixels`` holds integers that span at most 65,535;
-        otherwise the span is cut into 65,535 steps, and a value comes back within half a step, 1/131,070 of it.
+        otherwise the span is cut into 65,535 steps, and a value comes back within half a step, 1/131,070 of it. With
+        gaps (``has_gaps``) these are sample 0, and the values the other ones.
         """
         if self.is_colour:
             raise ImageError("A colour picture has no grey values to window.")
@@ -157,7 +169,7 @@ class MedicalImage:
         for start in range(0, flat.size, CHUNK):
             with np.errstate(all="ignore"):
                 steps = (flat[start : start + CHUNK].astype(np.float64) - intercept) / slope
-            steps = np.nan_to_num(steps, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+            steps[~np.isfinite(steps)] = 0
             out[start : start + CHUNK] = np.clip(np.rint(steps), 0, 65535)
         return samples, slope, intercept
 
@@ -166,12 +178,18 @@ class MedicalImage:
         darkest, brightest = span(self.pixels)
         if self.pixels.dtype.kind in "iu" and brightest - darkest <= 65535:
             return 1.0, darkest
-        return (brightest - darkest) / 65535 or 1.0, darkest
+        if not self.has_gaps:
+            return (brightest - darkest) / 65535 or 1.0, darkest
+        step = (brightest - darkest) / 65534 or 1.0
+        return step, darkest - step
 
     def table(self, window: tuple[float, float] | Window | None = None) -> np.ndarray:
         """(65536,) uint8: what ``display(window)`` draws for each value of ``samples``, inversion included."""
         slope, intercept = self._scale()
-        return self._renderer(window, slope / 2)(np.arange(65536) * slope + intercept)
+        grey = self._renderer(window, slope / 2)(np.arange(65536) * slope + intercept)
+        if self.has_gaps:
+            grey[0] = 0
+        return grey
 
     def _renderer(
         self, window: tuple[float, float] | Window | None, rounding: float = 0.0

@@ -41,7 +41,7 @@ def read(data: bytes, kind: str, frame: int = 0) -> MedicalImage:
     except Image.DecompressionBombError:
         raise ImageError(TOO_LARGE) from None
     except Exception:  # Pillow raises many kinds on a damaged file: OSError, ValueError, SyntaxError, struct.error, ...
-        raise ImageError(DAMAGED) from None
+        raise ImageError(UNUSUAL if kind == "JPEG" and _is_unusual(data) else DAMAGED) from None
 
 
 def _read(data: bytes, kind: str, frame: int) -> MedicalImage:
@@ -54,7 +54,7 @@ def _read(data: bytes, kind: str, frame: int) -> MedicalImage:
         check_size(picture.height, picture.width)
         warnings = [f"Frame {frame + 1} of {frames}."] if frames > 1 else []
         orientation = _orientation(picture.getexif().get(ORIENTATION), warnings)
-        deep = _deep_png(picture, data) if kind == "PNG" else None
+        deep = _deep_png(picture, data) if kind == "PNG" and frame == 0 else None
         pixels = _load(picture, warnings) if deep is None else _without_alpha(deep, warnings)
         if picture.mode != "CMYK":
             pixels, said = to_srgb(pixels, picture.info.get("icc_profile"))
@@ -158,7 +158,7 @@ def _without_alpha(pixels: np.ndarray, warnings: list[str], laid: bool = False) 
 
 
 def _deep_png(picture: Image.Image, data: bytes) -> np.ndarray | None:
-    """(H, W, 2 to 4) uint16 for 16-bit grey with alpha or colour, which Pillow would cut to 8 bits; else None."""
+    """(H, W, 2 to 4) uint16 of a frame in 16-bit grey with alpha or colour, which Pillow cuts to 8 bits; or None."""
     if data[24] != 16 or data[25] not in (2, 4, 6):
         return None
     deep = imagecodecs.png_decode(data)
@@ -167,9 +167,21 @@ def _deep_png(picture: Image.Image, data: bytes) -> np.ndarray | None:
     return deep
 
 
+def _is_unusual(data: bytes) -> bool:
+    """Whether a JPEG is of a kind that is read inside DICOM alone: JPEG-LS, without loss, or deeper than 8 bits."""
+    try:
+        stream = codestream.parse(data)
+    except ImageError:
+        return False
+    return stream.family != "JPEG" or stream.lossless or stream.bits > 8
+
+
 def _refuse_cut_off(data: bytes) -> None:
     """Refuses a JPEG whose coded rows end early although an end marker follows, which decoders fill with grey."""
-    stream = codestream.parse(data)
+    try:
+        stream = codestream.parse(data)
+    except ImageError:
+        raise ImageError(DAMAGED) from None
     if stream.components in (1, 3) and codestream.jpeg_is_cut_off(stream, codestream.decode(stream)):
         raise ImageError(DAMAGED)
 

@@ -10,7 +10,7 @@ from medmamba.errors import ImageError
 from medmamba.images.limits import MAX_FRAMES, check_frame, check_size
 
 DAMAGED = "This picture is damaged or cut off. Copy or export it again."
-UNUSUAL = "This picture stores its colours in a way that is not read. Save it as an 8-bit or 16-bit PNG."
+UNUSUAL = "This picture is stored in a way that is not read. Save it as an 8-bit or 16-bit PNG."
 # TIFF 6.0, its supplement 2 and libtiff: tags, and what imagecodecs is given to decode
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR = 256, 257, 258, 259, 262, 277, 284
 TILE_WIDTH, TILE_HEIGHT, EXTRA, FORMAT, DEPTH = 322, 323, 338, 339, 32997

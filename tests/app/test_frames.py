@@ -38,7 +38,30 @@ def test_padding_does_not_set_the_contrast():
     assert described(load(np.full((4, 4), -2000, np.int16), Modality="MR", PixelPaddingValue=-2000))[0]["presets"]
 
 
-@pytest.mark.parametrize(("header", "unit"), [({"RescaleSlope": 1, "RescaleIntercept": -1024}, "HU"), ({}, "")])
+def test_gaps_are_told_and_do_not_set_the_contrast():
+    values = np.tile(np.linspace(2e-9, 3e-9, 256, dtype=np.float32), (256, 1))
+    values[252, 252] = 1.9e-9  # one of 2,048, which the contrast leaves out
+    assert not described(load(values))[0]["hasGaps"]
+    values[:128] = np.nan
+    description, shown = described(load(values))
+    assert description["hasGaps"]
+    full, contrast = (preset for preset in description["presets"] if preset["name"] in ("full", "contrast"))
+    assert contrast["centre"] - contrast["width"] / 2 > 1.999e-9
+    assert full["width"] == pytest.approx(1.1e-9, rel=0.01)  # and not a wider one, in which all is grey
+    np.testing.assert_allclose(shown[128:], values[128:], rtol=1e-4)
+
+
+SCREENSHOT = "1.2.840.10008.5.1.4.1.1.7"
+
+
+@pytest.mark.parametrize(
+    ("header", "unit"),
+    [
+        ({"RescaleSlope": 1, "RescaleIntercept": -1024}, "HU"),
+        ({"RescaleSlope": 1, "RescaleIntercept": 0, "SOPClassUID": SCREENSHOT}, ""),
+        ({}, ""),
+    ],
+)
 def test_a_screenshot_of_a_ct_has_neither_hounsfield_units_nor_their_windows(header, unit):
     description, _ = described(load(np.arange(64, dtype=np.uint8).reshape(8, 8), Modality="CT", **header))
     assert description["unit"] == unit

@@ -103,6 +103,13 @@ def test_a_report_draws_the_window_that_is_on_the_screen(analysis, strong, windo
     assert render(grey, strong, look, texts_for("en"), "png")
 
 
+def test_of_two_tables_over_one_span_the_second_is_the_one_that_the_page_names():
+    default, other = (Window(1, 2, "LUT", lut=lut, lut_top=99) for lut in ((0, 9, 99), (0, 90, 99)))
+    image = MedicalImage(np.array([[0, 1, 2]], np.int16), window=default, windows=(default, other, default))
+    assert _window(image, Look(window=(1, 2, "LUT"))) is other
+    assert _window(image, Look()) is None
+
+
 def test_formats_that_do_not_exist(analysis, strong):
     with pytest.raises(RequestError, match="pdf, png"):
         render(analysis, strong, Look(), texts_for("en"), "exe")

@@ -14,6 +14,7 @@ from pydicom.data import get_testdata_file
 
 from app.frames import describe, frame_of
 from medmamba import images
+from medmamba.images.fuzz_seeds import dicom
 from medmamba.saliency import METHODS
 from tests.app.browsing import ask, open_picture, pixels, readout, settle
 from tests.app.conftest import make_pages
@@ -31,30 +32,48 @@ def zoom(page):
     return int(readout(page).split(" %")[0].split()[-1])
 
 
+def greys(page, image, *presets):
+    """What the browser draws of the open picture, for each preset; and whether it has a value under each pixel."""
+    address = "performance.getEntriesByType('resource').map(e => e.name).find(n => /pictures.*0$/.test(n))"
+    drawn, has_value = page.evaluate(
+        """async ([description, address, names]) => {
+          const {Picture} = await import(new URL("viewer/picture.js", document.baseURI));
+          const picture = await Picture.fetch({...description, address}), {width, height} = picture;
+          const drawn = names.map((name) => {
+            const window = picture.presets.find((preset) => preset.name === name);
+            const {data} = picture.render(window, false).getContext("2d").getImageData(0, 0, width, height);
+            return Array.from(data).filter((_, i) => !(i % 4));
+          });
+          const places = Array.from({length: width * height}, (_, i) => [i % width, Math.floor(i / width)]);
+          return [drawn, places.map((place) => picture.valueAt(...place) !== null)];
+        }""",
+        [describe(image, frame_of(image)), page.evaluate(address), presets],
+    )
+    shape = image.pixels.shape
+    return [np.array(grey).reshape(shape) for grey in drawn], np.array(has_value).reshape(shape)
+
+
 def test_the_browser_draws_the_same_greys_as_the_reader(page, ct):
     open_picture(page, ct)
     settle(page)
     image = images.read(ct)
-    drawn = page.evaluate(
-        """async ([description, address]) => {
-          const {Picture} = await import(new URL("viewer/picture.js", document.baseURI));
-          const picture = await Picture.fetch({...description, address});
-          return ["default", "soft_tissue", "brain"].map((name) => {
-            const window = picture.presets.find((preset) => preset.name === name);
-            const canvas = picture.render(window, false), {width, height} = canvas;
-            const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
-            return Array.from(data).filter((_, i) => !(i % 4));
-          });
-        }""",
-        [
-            describe(image, frame_of(image)),
-            page.evaluate(
-                "performance.getEntriesByType('resource').map(e => e.name).find(n => /pictures.*0$/.test(n))"
-            ),
-        ],
-    )
+    drawn, _ = greys(page, image, "default", "soft_tissue", "brain")
     for grey, window in zip(drawn, (None, (40, 400), (40, 80)), strict=True):
-        assert np.array_equal(np.array(grey), image.display(window)[..., 0].ravel())
+        assert np.array_equal(grey, image.display(window)[..., 0])
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_the_browser_draws_what_is_no_number_black_and_has_no_value_there(page, inverted):
+    values = np.add.outer(np.arange(32), np.arange(32)).astype(np.float32)
+    values[8:12] = np.nan
+    data = dicom(values, PhotometricInterpretation="MONOCHROME1" if inverted else "MONOCHROME2")
+    open_picture(page, data)
+    settle(page)
+    image = images.read(data)
+    (drawn,), has_value = greys(page, image, "default")
+    assert np.abs(drawn - image.display()[..., 0].astype(int)).max() <= 1
+    assert (drawn[8:12] == 0).all()
+    assert np.array_equal(has_value, np.isfinite(values))
 
 
 def test_ct_presets_by_key_and_click(page, ct):

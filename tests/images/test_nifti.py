@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from medmamba.errors import ImageError
 from medmamba.images import read
-from medmamba.images.fuzz_seeds import nifti
+from medmamba.images.fuzz_seeds import dicom, nifti
 from medmamba.images.picture import MedicalImage, Window
 
 VOLUME = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
@@ -58,6 +58,31 @@ def test_a_single_slice_is_shown_whichever_way_it_lies(world: int, order: list[i
     ][world]  # fmt: skip
     np.testing.assert_array_equal(image.pixels, shown)
     assert (image.orientation, image.frames) == (tuple(edges), 1)
+
+
+def turned(degrees: float, first: int, second: int) -> np.ndarray:
+    """An affine matrix that turns by an angle from one world axis to another."""
+    matrix, angle = np.eye(4), np.radians(degrees)
+    matrix[[first, second], [first, second]] = np.cos(angle)
+    matrix[first, second], matrix[second, first] = -np.sin(angle), np.sin(angle)
+    return matrix
+
+
+def test_oblique_slices_are_cut_across_the_axis_nearest_to_head_to_foot() -> None:
+    matrix = turned(38, 1, 2) @ turned(45, 0, 1)  # the heart's short axis, turned within its plane
+    assert abs(matrix[2, :3]).argmax() == 2
+    assert load(nifti(VOLUME, affine=matrix)).frames == VOLUME.shape[2]
+
+
+@pytest.mark.parametrize("degrees", [0, 10, 30, 44])
+def test_oblique_edges_have_a_second_letter_as_those_of_dicom(degrees: float) -> None:
+    image = load(nifti(VOLUME, affine=turned(degrees, 0, 1)))
+    right, down = -turned(degrees, 0, 1)[:3, 0], -turned(degrees, 0, 1)[:3, 1]
+    cosines = np.concatenate([right * (-1, -1, 1), down * (-1, -1, 1)])  # DICOM's x runs to the left, its y to the back
+    ct = dicom(VOLUME[:, :, 0], ImageOrientationPatient=[f"{part:.6f}" for part in cosines])
+    assert image.orientation == load(ct).orientation
+    assert len(image.orientation or "") == 4
+    assert len((image.orientation or ("",))[0]) == (1 if degrees < 15 else 2)
 
 
 @pytest.mark.parametrize(("unit", "millimetres"), [(0, 1), (1, 1000), (2, 1), (3, 0.001), (2 + 8, 1), (3 + 16, 0.001)])

@@ -95,7 +95,7 @@ def test_infinite_values_are_black_and_said(inverted: bool) -> None:
     values = np.array([[np.inf, -np.inf, 0, 1]], dtype=np.float32)
     image = MedicalImage(values, inverted=inverted, value_range=(0, 1))
     assert image.display()[0, :, 0].tolist() == [0, 0, *((255, 0) if inverted else (0, 255))]
-    assert image.samples()[0].tolist() == [[0, 0, 0, 65535]]
+    assert image.samples()[0].tolist() == [[0, 0, 1, 65535]]
     assert gaps(values) == ["Some values are not numbers and are drawn black."]
     assert gaps(np.zeros(2, np.float32)) == gaps(np.zeros(2, np.uint8)) == []
 
@@ -154,6 +154,27 @@ def test_a_brighter_value_is_never_drawn_darker() -> None:
         assert (np.diff(drawn) >= 0).all()
 
 
+@pytest.mark.parametrize("pixels", [[-1.0, 0.0, 3.0], [5.0], []])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_gaps_are_drawn_black_from_samples_too(pixels: list[float], inverted: bool) -> None:
+    values = np.array([[math.nan, *pixels, math.inf, -math.inf]], np.float32)
+    image = MedicalImage(values, inverted=inverted, value_range=(-9.0, 9.0))
+    samples, slope, intercept = image.samples()
+    assert image.has_gaps
+    assert ((samples == 0) == ~np.isfinite(values)).all()
+    assert (samples * slope + intercept)[0, 1:-2].tolist() == pytest.approx(pixels, abs=1e-4)
+    drawn, shown = image.table()[samples].astype(int), image.display()[:, :, 0].astype(int)
+    assert np.abs(drawn - shown).max() <= 1  # of a value within half a step
+    assert (drawn[~np.isfinite(values)] == 0).all()
+
+
+def test_lookup_tables_count_as_memory() -> None:
+    plain = MedicalImage(np.zeros((4, 4), np.int16))
+    assert plain.nbytes == 32
+    table = Window(1, 2, "LUT", lut=tuple(range(1000)), lut_top=999)
+    assert 32_000 < plain.replace(windows=(table, Window(1, 2))).nbytes < 64_000
+
+
 def test_colour_has_no_samples() -> None:
     with pytest.raises(ImageError):
         MedicalImage(np.zeros((2, 2, 3), np.uint8)).samples()
@@ -174,6 +195,7 @@ def test_a_part_is_drawn_as_it_was_in_the_whole(pixels: np.ndarray, left: int, t
     part = whole.part(left, top, 16, 16)
     np.testing.assert_array_equal(part.display(), whole.display()[top : top + 16, left : left + 16])
     assert part.pixels.flags.c_contiguous
+    assert whole.part(0, top, 40, 16).pixels.base is None  # it keeps no whole picture in memory
     assert part.pixel_spacing == whole.pixel_spacing
 
 

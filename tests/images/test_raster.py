@@ -163,6 +163,23 @@ def test_pages_and_frames_are_chosen_and_said(kind: str, noun: str) -> None:
         load(data, 3)
 
 
+def test_a_later_frame_of_deep_colour_is_itself() -> None:
+    data = imagecodecs.apng_encode(np.stack([np.full((8, 8, 3), level, np.uint16) for level in (1000, 60000)]))
+    assert load(data).frames == 2
+    assert load(data).pixels[0, 0].tolist() == [1000] * 3
+    assert load(data, 1).display()[0, 0].tolist() == [234] * 3  # of 8 bits, as Pillow reads it
+
+
+@pytest.mark.parametrize(
+    "data",
+    [imagecodecs.jpegls_encode(GREY), imagecodecs.jpeg8_encode(GREY.astype(np.uint16) * 16, bitspersample=12)],
+    ids=["JPEG-LS", "12 bits"],
+)
+def test_a_jpeg_of_a_kind_that_is_read_inside_dicom_alone_is_not_called_damaged(data: bytes) -> None:
+    with pytest.raises(ImageError, match=r"is stored in a way that is not read\. Save it as"):
+        load(data)
+
+
 @pytest.mark.parametrize(
     "data",
     [save(GREY, "PNG"), save(RGB, "PNG"), save(RGB, "TIFF"), save(RGB, "BMP"), save(RGB, "WEBP"), save(RGB, "JPEG"),
