@@ -77,7 +77,7 @@ def build(service: Service) -> None:
 
 def as_json(analysis: Analysis) -> dict[str, Any]:
     """An analysis as plain data, with all that is needed to tell later what it was made with."""
-    answer, novelty = analysis.answer, analysis.answer.novelty
+    answer, novelty, band = analysis.answer, analysis.answer.novelty, analysis.band
     return {
         "modalities": dict(answer.modalities),
         "task": answer.task,
@@ -85,9 +85,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "chosen_by": answer.chosen_by,
         "probabilities": {score.name: score.probability for score in answer.scores},
         "labels": {score.name: score.label for score in answer.scores},
-        "band": None
-        if answer.band is None
-        else {"kind": answer.band.kind, "labels": list(answer.band.labels), "held_back": answer.band.held_back},
+        "band": None if band is None else {"kind": band.kind, "labels": list(band.labels), "held_back": band.held_back},
         "prediction_set": None
         if answer.prediction_set is None
         else {"classes": list(answer.prediction_set.names), "coverage": answer.prediction_set.coverage},

@@ -67,7 +67,8 @@ def _model(name: str, card: Card, texts: Texts, is_first: bool) -> str:
         ("hash", f"<code>{escape(card.sha256)}</code>"),
     ]
     rows = "".join(f"<dt>{escape(texts(f'models.{key}'))}</dt><dd>{words}</dd>" for key, words in facts if words)
-    tasks = "".join(_task(task, card.metrics.get(task.name, {}), texts) for task in card.layout.tasks)
+    likely = card.bands["likely"]
+    tasks = "".join(_task(task, card.metrics.get(task.name, {}), likely, texts) for task in card.layout.tasks)
     version = texts("models.version", version=texts.term(card.version), date=card.date)
     return (
         f'<details class="mm-model" {"open" if is_first else ""}><summary><h2>{escape(card.title)}</h2>'
@@ -96,7 +97,7 @@ def _broken(name: str, error: MedMambaError, texts: Texts) -> str:
     )
 
 
-def _task(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
+def _task(task: Task, metrics: Mapping[str, Any], likely: float, texts: Texts) -> str:
     accuracy = value_of(metrics.get("accuracy"))
     short = texts.percent(accuracy) if accuracy is not None else ""
     facts = "".join(
@@ -107,11 +108,11 @@ def _task(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
     return (
         f'<details class="mm-task"><summary><strong>{escape(title(texts.term(task.modality)))}</strong>'
         f"<span>{escape(texts.term(task.question))}</span><span>{short}</span></summary>"
-        f"<dl>{facts}</dl>{_measured(task, metrics, texts)}</details>"
+        f"<dl>{facts}</dl>{_measured(task, metrics, likely, texts)}</details>"
     )
 
 
-def _measured(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
+def _measured(task: Task, metrics: Mapping[str, Any], likely: float, texts: Texts) -> str:
     """What the test split gave: headline figures, a row for each class, the confusion matrix, the bands."""
     if not task.classes or not metrics:
         return f'<p class="mm-note">{escape(texts("models.unmeasured"))}</p>'
@@ -139,7 +140,7 @@ def _measured(task: Task, metrics: Mapping[str, Any], texts: Texts) -> str:
         f'<th scope="col">{escape(texts("models.class"))}</th><th scope="col">{escape(texts("models.support"))}</th>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         f'<div class="mm-figures"><div class="mm-figure">{figure}</div>{_reliability(metrics, texts)}</div>'
-        f"{_held_back(metrics, texts)}{_bands(metrics.get('bands', {}), texts)}"
+        f"{_held_back(metrics, likely, texts)}{_bands(metrics.get('bands', {}), texts)}"
     )
 
 
@@ -166,9 +167,9 @@ def _reliability(metrics: Mapping[str, Any], texts: Texts) -> str:
     )
 
 
-def _held_back(metrics: Mapping[str, Any], texts: Texts) -> str:
+def _held_back(metrics: Mapping[str, Any], likely: float, texts: Texts) -> str:
     """That the page does not say "likely" for this question, where it does not."""
-    if is_reliable(metrics) is not False:
+    if is_reliable(metrics, likely) is not False:
         return ""
     words = texts("models.heldBack", error=texts.percent(metrics["ece"]["value"]), limit=texts.percent(TRUSTED_ERROR))
     return f'<p class="mm-callout">{escape(words)}</p>'

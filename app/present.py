@@ -181,7 +181,7 @@ def task_title(task: Task, texts: Texts) -> str:
 
 def band_words(analysis: Analysis, texts: Texts) -> str:
     """The probabilities in words; empty for a task without classes."""
-    band = analysis.answer.band
+    band = analysis.band
     if band is None:
         return ""
     if band.held_back:
@@ -192,7 +192,7 @@ def band_words(analysis: Analysis, texts: Texts) -> str:
 
 def band_note(analysis: Analysis, texts: Texts) -> str:
     """What the words rest on, or why they are held back."""
-    band, metrics = analysis.answer.band, analysis.card.metrics.get(analysis.answer.task, {})
+    band, metrics = analysis.band, analysis.card.metrics.get(analysis.answer.task, {})
     if band is None or not band.held_back:
         return texts("answer.bandNote", share=texts.percent(analysis.card.bands["likely"]))
     error = value_of(metrics.get("ece")) or 0.0
@@ -209,7 +209,7 @@ def missed_words(analysis: Analysis, texts: Texts) -> str:
 
 
 def _band(analysis: Analysis, texts: Texts) -> str:
-    kind = analysis.answer.band.kind if analysis.answer.band else ""
+    kind = analysis.band.kind if analysis.band else ""
     notes = filter(None, (band_note(analysis, texts), missed_words(analysis, texts)))
     return (
         f'<p class="mm-band mm-band-{kind}" role="status"><strong>{escape(band_words(analysis, texts))}</strong>'

@@ -137,7 +137,7 @@ class _Page(Sheets):
         if analysis.is_refused:
             self.write(texts("answer.refused.shown"), 10, "bold", ALERT)
         self.write(present.band_words(analysis, texts), 11, "bold")
-        if answer.band is not None and answer.band.held_back:
+        if analysis.band is not None and analysis.band.held_back:
             self.write(present.band_note(analysis, texts), colour=QUIET)
         if missed := present.missed_words(analysis, texts):
             self.write(missed)

@@ -16,7 +16,7 @@ from app.line import Line
 from app.store import PictureStore
 from medmamba import images, registry, saliency
 from medmamba.checkpoints import Card
-from medmamba.classifier import Answer
+from medmamba.classifier import Answer, Band
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.images import MedicalImage
 from medmamba.saliency import DeletionScore, EvidenceMap
@@ -59,6 +59,14 @@ class Analysis:
     def is_refused(self) -> bool:
         """Whether the picture is too unlike those that the network learnt."""
         return self.answer.novelty is not None and self.answer.novelty.refused
+
+    @property
+    def band(self) -> Band | None:
+        """The probabilities in words, held back where the file contradicts the network's choice of the question."""
+        band, is_chosen = self.answer.band, self.answer.chosen_by == "router"
+        if band and is_chosen and contradiction(self.image, self.task.modality):
+            return Band("uncertain", (), "contradicted")
+        return band
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Band:
 
     kind: Literal["likely", "undecided", "uncertain"]
     labels: tuple[str, ...]
-    held_back: Literal["miscalibrated", "unmeasured"] | None = None
+    held_back: Literal["miscalibrated", "unmeasured", "contradicted"] | None = None
 
     @property
     def words(self) -> str:
@@ -51,6 +51,7 @@ class Band:
         why = {
             "miscalibrated": ": the probabilities of this task were far off on test pictures",
             "unmeasured": ": nobody has measured whether the probabilities of this task hold",
+            "contradicted": ": the file says that it is a picture of another kind",
         }
         return before[self.kind] + " and ".join(self.labels) + (why[self.held_back] if self.held_back else "")
 
@@ -240,23 +241,25 @@ def _softmax(logits: Tensor, temperature: float) -> list[float]:
 
 def words_for(card: Card, task: str, scores: Sequence[ClassScore]) -> Band:
     """``band_of``, but only "uncertain" where the card does not show that the task's probabilities can be relied on."""
-    reliable = is_reliable(card.metrics.get(task, {}))
+    reliable = is_reliable(card.metrics.get(task, {}), card.bands["likely"])
     if reliable is None:
         return Band("uncertain", (), "unmeasured")
     return band_of(scores, card.bands) if reliable else Band("uncertain", (), "miscalibrated")
 
 
-def is_reliable(metrics: Mapping[str, Any]) -> bool | None:
+def is_reliable(metrics: Mapping[str, Any], likely: float) -> bool | None:
     """Whether a task's probabilities promise no more than test pictures kept; None where that was not measured.
 
-    They may be off by ``TRUSTED_ERROR`` on average, and by more where the answers were right more often than they said.
+    They may be off by ``TRUSTED_ERROR`` on average, and by more where the answers were right more often than they said:
+    all of them, and those from ``likely`` on, whose promises no modesty of the others makes good.
     """
     error = metrics.get("ece", {}).get("value")
     if error is None or error <= TRUSTED_ERROR:
         return None if error is None else True
     bins = metrics.get("reliability", {"pictures": [], "confidence": [], "accuracy": []})
-    filled = zip(bins["pictures"], bins["confidence"], bins["accuracy"], strict=True)
-    return sum(n * (right - said) for n, said, right in filled if n) > 0
+    columns = zip(bins["pictures"], bins["confidence"], bins["accuracy"], strict=True)
+    kept = [(said, n * (right - said)) for n, said, right in columns if n]
+    return sum(more for _, more in kept) > 0 and sum(more for said, more in kept if said >= likely) >= 0
 
 
 def band_of(scores: Sequence[ClassScore], bands: dict[str, float]) -> Band:

@@ -163,6 +163,10 @@ def test_a_header_that_contradicts_the_question_is_told(analysis, said, modality
     warned = dataclasses.replace(analysis, image=image, card=card)
     assert [words.startswith("By its header") for words in warned.warnings] == [True] * is_contradicted + [False]
     assert (f"modality {said}, but" in present.answer(warned, EN)) == is_contradicted
+    for chosen_by, is_held_back in (("router", is_contradicted), ("user", False)):
+        sure = changed(warned, band=Band("likely", ("Cyst",)), chosen_by=chosen_by)
+        assert ("Uncertain: by its header the file is" in present.answer(sure, EN)) == is_held_back
+        assert ("Likely: Cyst" in present.answer(sure, EN)) != is_held_back
 
 
 def make_map(values, method="grad-cam", stage=4):
