@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from app import frames, present, report
 from app.service import Analysis, Question, Service
+from app.store import GoneError
 from app.texts import Texts, texts_for
 from medmamba.checkpoints import Card
 from medmamba.errors import CheckpointError, MedMambaError, RequestError
@@ -161,7 +162,7 @@ def _guarded(data: Any, steps: Callable[[Wish], Iterator[Message]]) -> Iterator[
         for known in steps(wish):
             yield known
     except Exception as error:
-        yield known | {"progress": "done", "error": sentence(error, texts)}
+        yield known | {"progress": "done", "error": sentence(error, texts), "isGone": isinstance(error, GoneError)}
 
 
 def sentence(error: Exception, texts: Texts) -> str:

@@ -111,8 +111,8 @@ def trust(score: DeletionScore, texts: Texts) -> str:
     """One line on how far a map can be relied on."""
     result = texts(
         "trust.result",
-        fall=texts.decimal(score.fall * 100, 1),
-        random=texts.decimal(score.random_fall * 100, 1),
+        change=texts.signed(-score.fall * 100, 1),
+        random=texts.signed(-score.random_fall * 100, 1),
         beaten=f"{score.beaten * 100:.0f}{PERCENT}",
     )
     good = score.beaten >= RELIABLE and score.fall > 0
@@ -176,7 +176,9 @@ def _tasks(analysis: Analysis, texts: Texts) -> str:
 
 def task_title(task: Task, texts: Texts) -> str:
     """A task as one of several to choose from."""
-    return texts("answer.otherOption", modality=title(texts.term(task.modality)), question=texts.term(task.question))
+    modality = title(texts.term(task.modality))
+    question = texts.term(task.question)
+    return texts("answer.otherOption", modality=modality, question=question) if question else modality
 
 
 def band_words(analysis: Analysis, texts: Texts) -> str:

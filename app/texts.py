@@ -38,6 +38,11 @@ class Texts:
         marks = ",." if self("number.decimal") == "," else ".,"
         return f"{value:,.{digits}f}".translate(str.maketrans(".,", marks))
 
+    def signed(self, value: float, digits: int) -> str:
+        """A change, with its sign."""
+        rounded = round(value, digits)
+        return ("+" if rounded > 0 else "−" if rounded < 0 else "") + self.decimal(abs(rounded), digits)
+
     def percent(self, share: float) -> str:
         """A probability to one decimal, never rounded to none or all."""
         if 0 < share < 0.0005:

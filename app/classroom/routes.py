@@ -177,12 +177,14 @@ def _teachers(desk: Desk) -> APIRouter:
         return {key: text for key, text in known.items() if not key.startswith("say:")}
 
     @router.get("/decks")
-    def decks() -> Response:
-        """The decks to choose from."""
+    def decks(request: Request) -> Response:
+        """The decks to choose from, those in the visitor's language first."""
+        language = texts_for(request.headers.get("accept-language", "")[:100]).language
         entries = [
             {"name": name, "title": deck.title, "language": deck.language, "cases": len(deck.cases)}
             for name, deck in desk.decks().items()
         ]
+        entries.sort(key=lambda deck: deck["language"] != language)
         return JSONResponse(entries, headers=PRIVATE)
 
     @router.post("/rooms")

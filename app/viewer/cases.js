@@ -3,13 +3,16 @@
 
 import { catchDrops } from "./drops.js";
 import { dropped, named } from "./files.js";
+import { keep, recall } from "./preferences.js";
 import { hold, holdExample, holdPart, letGo } from "./server.js";
+
+const KEPT = ["medmamba-cases", "sessionStorage"]; // tokens alone: nothing of a picture
 
 export class Cases {
   // on: {open(case), empty(), count(), busy(key), fail(sentence, again), photo()}; `again` sends anew what did not fit in. Without
   // photo() the device's own camera program opens.
   constructor(element, on) {
-    Object.assign(this, { list: [], current: -1, on });
+    Object.assign(this, { list: [], current: -1, joins: 0, on });
     this.chooser(element);
   }
 
@@ -54,21 +57,22 @@ export class Cases {
 
   // Each new case replaces nothing: it joins the list, and the first new one is opened, or whichever comes once all before it
   // are closed. What cannot be sent is told by its name, and keeps back no other; but a server that is full for one is so for all.
+  // What arrives after something else was chosen takes nobody's screen.
   async join(arrivals) {
-    const faults = [];
+    const faults = [], turn = (this.joins += 1), isLate = () => turn !== this.joins;
     let hasOpened = false;
     for (const [i, { name, send }] of arrivals.entries()) {
-      if (!hasOpened) this.on.busy("busy.sending");
+      if (!hasOpened && !isLate()) this.on.busy("busy.sending");
       try {
         this.list.push(await send());
       } catch (error) {
         faults.push([name, error.message].filter(Boolean).join(": "));
-        if (!hasOpened) this.on.busy(null);
+        if (!hasOpened && !isLate()) this.on.busy(null);
         this.on.fail(faults.join(" "), error.isFull && (() => this.join(arrivals.slice(i))));
         if (error.isFull) return;
         continue;
       }
-      if (hasOpened && this.case) this.on.count();
+      if ((hasOpened || isLate()) && this.case) this.on.count();
       else this.open(this.list.length - 1);
       hasOpened = true;
       if (faults.length) this.on.fail(faults.join(" "));
@@ -78,11 +82,27 @@ export class Cases {
   // Lets go of the open case, on the server too; the next one is opened, or the one before.
   close() {
     if (!this.case) return;
-    const [{ token }] = this.list.splice(this.current, 1);
-    letGo(token);
+    letGo(this.case.token);
+    this.lose();
+  }
+
+  // Takes the open case off the list: the server has it no longer.
+  lose() {
+    this.list.splice(this.current, 1);
     if (this.list.length) return this.open(Math.min(this.current, this.list.length - 1));
     this.current = -1;
     this.on.empty();
+  }
+
+  // For a reload, which a change of language, a server's restart or a lost connection may bring about.
+  remember() {
+    keep(KEPT[0], this.list.length ? JSON.stringify([this.list, this.current]) : null, KEPT[1]);
+  }
+
+  restore() {
+    const [list, current] = JSON.parse(recall(...KEPT)) ?? [[], -1];
+    this.list.unshift(...list);
+    this.open(current);
   }
 
   open(index) {

@@ -35,7 +35,7 @@ export class Learn {
   show(...nodes) {
     this.visit += 1;
     this.error = node("p", { className: "mm-error", role: "alert", hidden: true, data: { part: "learn-error" } });
-    this.element.replaceChildren(this.error, ...nodes);
+    this.element.replaceChildren(this.error, ...nodes.filter(Boolean));
   }
 
   // Runs something that may fail with a sentence of the server's. From a quiz, which the server may know no longer, there

@@ -106,8 +106,11 @@ export async function mountViewer(element, trigger, watch, props) {
     fail(null);
     viewer.busy(null);
     countCases();
+    // What had the keyboard's focus goes with the picture.
+    if (root.contains(document.activeElement)) root.querySelector("[data-open=file]").focus();
   };
   const countCases = () => {
+    cases.remember();
     const line = root.querySelector("[data-part=cases]");
     line.hidden = cases.list.length < 2;
     line.querySelector("output").textContent = viewer.text("viewer.caseOf", {
@@ -138,7 +141,8 @@ export async function mountViewer(element, trigger, watch, props) {
     if (message?.unanswered) return questions.giveUp();
     if (message?.report) saveReport(message.report);
     if (!message || !questions.take(message)) return;
-    viewer.busy(words[`busy.${message.progress}`]);
+    // An answer may come before the samples of its picture: nothing is done until both are there.
+    viewer.busy(words[`busy.${message.progress}`] ?? (message.picture && words["busy.reading"]));
     if (message.error) {
       const tried = question.checkpoint;
       if (!message.panel && questions.isOfLatestQuestion(message)) takeBack();
@@ -147,6 +151,10 @@ export async function mountViewer(element, trigger, watch, props) {
       fail(message.error, isOther ? () => page.ask({}) : null);
       if (message.others && panel.isEmpty) panel.show(message.others);
     }
+    if (message.isGone && !viewer.picture) {
+      cases.lose();
+      fail(message.error);
+    }
     if (message.trust) root.querySelector("[data-part=trust]").textContent = message.trust;
     if (!message.picture) return;
     try {
@@ -154,10 +162,12 @@ export async function mountViewer(element, trigger, watch, props) {
     } catch (error) {
       // Of the samples for an early message, the next one asks again.
       const isLast = message.progress === "done" && questions.isLatest(message.request);
-      if (isLast && error.name !== "AbortError") fail(error.message, () => page.ask({}));
-      return;
+      if (!isLast || error.name === "AbortError") return;
+      viewer.busy(null);
+      return fail(error.message, () => page.ask({}));
     }
     if (!questions.isLatest(message.request)) return;
+    if (message.progress === "done") viewer.busy(null);
     const { panel: answer, evidence } = message;
     if (answer) {
       panel.show(answer);
@@ -166,6 +176,7 @@ export async function mountViewer(element, trigger, watch, props) {
     // With an answer goes the map of the one before, whether its own is there yet or not; without classes there is none: null.
     if (answer || message.progress === "done") viewer.explain(evidence ?? null, Boolean(answer) && evidence === undefined);
   });
+  cases.restore();
 }
 
 function keyOf({ token, frame }) {

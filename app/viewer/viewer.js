@@ -84,6 +84,7 @@ export class Viewer {
           <span data-part="trust" role="status"></span>
         </p>
       </div>`;
+    this.panes.pinned.element.classList.add("mm-pane-pinned");
     this.part("panes").append(...["pinned", "picture", "overlay"].map((name) => this.panes[name].element));
   }
 

@@ -152,6 +152,16 @@ def test_what_the_network_declined_is_told_in_the_results(page):
     answer(page)
     page.get_by_role("button", name="Stop and see your result").click()
     expect(page.locator("[data-part=declined]")).to_have_text(re.compile("gave no answer.*: 1[.]$"))
+    expect(page.locator(".mm-learn")).not_to_contain_text("null")
+
+
+@pytest.mark.usefixtures("shelf")
+def test_results_in_which_nothing_was_declined_have_no_word_too_many(page):
+    begin(page)
+    answer(page)
+    page.get_by_role("button", name="Stop and see your result").click()
+    page.wait_for_selector("[data-part=score]")
+    expect(page.locator(".mm-learn")).not_to_contain_text("null")
 
 
 @pytest.mark.usefixtures("shelf")

@@ -101,7 +101,7 @@ def test_trust_is_told_on_demand(page, png):
     open_picture(page, png())
     ask(page, "kidney-ct")
     page.get_by_role("button", name="How far can this map be trusted?").click()
-    page.wait_for_selector("text=Blurring the marked tenth lowers")
+    page.wait_for_selector("text=Blurring the marked tenth changes")
 
 
 @pytest.mark.parametrize("kind", ["pdf", "png"])
@@ -127,7 +127,11 @@ def test_pinning_keeps_the_other_picture_and_its_answer(page, png):
     page.keyboard.press("c")
     expect(page.locator(".mm-pane:visible")).to_have_count(2)
     expect(page.locator(".mm-pinned .mm-bars li")).to_have_count(3)
-    page.keyboard.press("n")
+    page.set_input_files("[data-part=file]", {"name": "n", "mimeType": "", "buffer": b"no picture"})
+    page.wait_for_selector(".mm-viewer [data-part=error]:visible")
+    expect(page.locator(".mm-pane:visible figcaption")).to_have_text("Pinned")  # it is not what the sentence is about
+    expect(page.locator(".mm-pane-pinned figcaption")).to_be_visible()
+    page.locator("[data-do=close]").click()
     page.wait_for_selector("text=2 of 2")
     page.keyboard.press("c")
     expect(page.locator(".mm-pane:visible")).to_have_count(1)
@@ -141,6 +145,75 @@ def test_a_pinned_refusal_stays_one_and_a_picture_without_map_claims_none(page, 
     page.keyboard.press("c")
     expect(page.locator(".mm-pinned h3").nth(1)).to_have_text("This does not look like a picture it knows")
     expect(page.locator(".mm-pane:visible figcaption")).to_have_text(["Pinned", "Original"])
+
+
+def test_a_picture_is_under_way_until_it_is_on_the_stage(page, png):
+    held = []
+    page.route(re.compile(r"pictures/[^/]+/0$"), lambda route: held.append(route))
+    page.set_input_files("[data-part=file]", {"name": "n", "mimeType": "", "buffer": png()})
+    page.wait_for_function("document.querySelector('[data-part=busy]').textContent.includes('Reading')")
+    page.wait_for_timeout(1500)  # the answer has come by now
+    expect(page.locator("[data-part=busy]")).not_to_be_empty()
+    held[-1].continue_()
+    page.wait_for_selector(".mm-recognised")
+    expect(page.locator("[data-part=busy]")).to_be_empty()
+
+
+def test_a_late_upload_takes_nobodys_screen(page, png):
+    held = []
+    page.route(re.compile(r"/pictures$"), lambda route: held.append(route))
+    page.set_input_files("[data-part=file]", {"name": "n", "mimeType": "", "buffer": png()})
+    page.wait_for_function("document.querySelector('[data-part=busy]').textContent")
+    page.locator(".mm-examples button").first.click()
+    page.wait_for_selector(".mm-recognised")
+    held[0].continue_()
+    page.wait_for_selector("text=1 of 2")
+    expect(page.locator(".mm-examples button").first).to_have_attribute("aria-pressed", "true")
+
+
+def test_closing_the_last_picture_leaves_the_focus_where_the_next_is_chosen(page, png):
+    open_picture(page, png())
+    page.locator("[data-do=close]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".mm-drop [data-open=file]")).to_be_focused()
+
+
+@pytest.fixture
+def rough(browser, running):
+    """A page that may be reloaded: what Gradio says of its broken stream is no fault."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-US")
+    page = context.new_page()
+    page.goto(running.address)
+    page.click(".mm-notice .mm-primary")
+    yield page
+    context.close()
+
+
+def test_a_reload_brings_the_open_pictures_back(rough, png):
+    open_picture(rough, png(seed=1), png(seed=2))
+    rough.keyboard.press("n")
+    rough.wait_for_selector("text=2 of 2")
+    rough.reload()
+    rough.wait_for_selector(".mm-recognised")
+    expect(rough.locator("[data-part=cases] output")).to_have_text("2 of 2")
+    kept = rough.evaluate("sessionStorage['medmamba-cases']")
+    assert set(json.loads(kept)[0][0]) == {"token", "frame"}
+    for _ in range(2):
+        rough.locator("[data-do=close]").click()
+    expect(rough.locator(".mm-has-picture")).to_have_count(0)
+    assert rough.evaluate("sessionStorage['medmamba-cases']") is None
+
+
+def test_after_a_reload_what_the_server_has_no_longer_is_said_and_taken_off_the_list(rough, running, png):
+    open_picture(rough, png(seed=1), png(seed=2))
+    rough.wait_for_selector("text=1 of 2")
+    for case in json.loads(rough.evaluate("sessionStorage['medmamba-cases']"))[0]:
+        running.service.drop(case["token"])
+    rough.reload()
+    expect(rough.locator(".mm-viewer [data-part=error]")).to_contain_text("no longer held in memory. Open the file")
+    expect(rough.locator(".mm-has-picture")).to_have_count(0)
+    open_picture(rough, png(seed=3))
+    expect(rough.locator("[data-part=cases]")).to_be_hidden()
 
 
 def test_many_files_fill_a_table_and_a_csv(page, png):

@@ -14,7 +14,7 @@ PLACE = re.compile(r"\{\w+\}")
 NAMES = ("method.", "colormap.")  # proper names need no translation
 OUTSIDE = ("term:", "say:")  # what others than the page's own code say, and in English
 COUNTED = {"en": re.compile(r"\{(\w+)\} [a-z]+s\b"), "de": re.compile(r"\{(\w+)\} [A-ZÄÖÜ]")}
-NEVER_ONE = {"all", "size", "columns", "width", "fall", "blocks", "shown", "hours", "milliseconds"}
+NEVER_ONE = {"all", "size", "columns", "width", "change", "blocks", "shown", "hours", "milliseconds"}
 NO_COUNTS = {"number", "error"}  # "Picture 1 has", "The error of 0.1 is"
 FOREIGN = [code for code in languages() if code != "en"]
 MESSAGES, WORDS = collect()
