@@ -18,7 +18,8 @@ from medmamba.network import Network
 from medmamba.optimisers import Muon
 from medmamba.replacing import replacing
 
-FIXED = ("variant", "size", "optimiser", "decays")  # settings that a run keeps; its other ones may change on the way
+FIXED = ("variant", "size", "optimiser", "decays")  # settings that a run keeps, as its start; others may change
+NO_START = "None"  # --start-from as text where there was none
 
 
 class RunFolder:
@@ -28,7 +29,7 @@ class RunFolder:
         out: the folder.
         random: the generator of batches and augmentation.
         about: what ``best.pt`` says of the run besides its weights: among others its settings (``config``), as text,
-            and what each output of its network stands for (``outputs``).
+            what each output of its network stands for (``outputs``), and the runs before it (``earlier``).
     """
 
     def __init__(
@@ -46,16 +47,22 @@ class RunFolder:
         self._since = time.monotonic()
 
     def resume(self) -> None:
-        """Go on from ``state.pt`` if there is one.
+        """Go on from ``state.pt`` if there is one; what the run started from stays what it was.
+
+        A start that is named again must still be the one of then: a checkpoint that was published anew, or a run that
+        went on, is another. One that is not named is not asked for.
 
         Raises:
-            CheckpointError: it is damaged, or of a run with another network, size, optimiser or other tasks.
+            CheckpointError: it is damaged, or of a run with another network, size, optimiser, start or other tasks.
         """
         path = self._out / "state.pt"
         if not path.exists():
             return
         state = read_saved(path, "The state.pt in the folder of --out is damaged. Start again in another folder.")
-        self._check(state.get("about", {}))
+        if about := state.get("about"):  # older states say nothing of their run
+            self._check(about)
+            config = self._about["config"] | {"start_from": about["config"]["start_from"]}
+            self._about = self._about | {"config": config, "earlier": about["earlier"]}
         try:
             self.model.load_state_dict(state["model"])
             self.averaged.load_state_dict(state["averaged"])
@@ -72,14 +79,20 @@ class RunFolder:
             ) from error
 
     def _check(self, about: dict[str, Any]) -> None:
-        """Refuse to go on with a run that is another one; older states say nothing of theirs."""
-        then, now = about.get("config", {}), self._about["config"]
+        """Refuse to go on with a run that is another one."""
+        then, now = about["config"], self._about["config"]
         others = [f"--{name} {then[name]}" for name in FIXED if then.get(name, now[name]) != now[name]]
-        if about.get("outputs", self._about["outputs"]) != self._about["outputs"]:
+        if about["outputs"] != self._about["outputs"]:
             others.append("other tasks or classes")
         if others:
             raise CheckpointError(
                 f"The folder of --out holds a run with {', '.join(others)}. Go on with these, or name another folder."
+            )
+        is_other = then["start_from"] == NO_START or about["earlier"] != self._about["earlier"]
+        if now["start_from"] != NO_START and is_other:
+            raise CheckpointError(
+                "The folder of --out holds a run that did not start from the weights that --start-from names now. Name "
+                "those that it did start from, as they were, leave --start-from out, or name another folder."
             )
 
     def start_clock(self) -> None:

@@ -316,11 +316,11 @@ def test_tied_decays_are_not_trained_and_free_ones_are(run, optimiser):
 def checkpoint(recipe, tmp_path):
     """A checkpoint's folder with random weights for the recipe's tasks, or for other ones."""
 
-    def make(tasks=None):
+    def make(tasks=None, phases=({"size": 16, "pictures": 1000, "seconds": 60, "settings": "--size 16"},)):
         layout = layout_of(tasks or read_tasks(recipe))
         model = MedMamba(model_module.MedMambaConfig.variant("tiny", layout.num_outputs))
         words = {"name": "start", "title": "Start", "version": "1", "date": "2026-11-23"}
-        words["training"] = {"phases": [{"size": 16, "pictures": 1000, "seconds": 60, "settings": "--size 16"}]}
+        words["training"] = {"phases": list(phases)}
         card = checkpoints.Card(**words, config=model.config, transform=Transform(32), layout=layout)
         checkpoints.save(tmp_path / "start", card, model, {}, torch.zeros(1, 3, 32, 32))
         return tmp_path / "start"
@@ -424,6 +424,32 @@ def test_another_run_does_not_go_on_in_the_folder(run, recipe, changes, sentence
         changes["tasks"].write_text(json.dumps(entry))
     with pytest.raises(CheckpointError, match=sentence):
         run(**{"pictures": 32} | changes)
+    assert ((folder / "state.pt").read_bytes(), rows(folder)) == before
+
+
+def test_a_run_that_goes_on_keeps_its_start(run):
+    """The card tells of the weights that the run began with, whether or not they are named again."""
+    start = run("first", pictures=16) / "best.pt"
+    folder = run("second", start_from=start, pictures=16)
+    behind, config = (weights(folder, name, "best.pt") for name in ("earlier", "config"))
+    assert [phase["pictures"] for phase in behind] == [16]
+    for length, again in ((32, {}), (48, {"start_from": start.with_name("last.pt")})):
+        run("second", pictures=length, learning_rate=1e-4, **again)
+        for name in ("best.pt", "last.pt"):
+            assert weights(folder, "earlier", name) == behind
+            assert weights(folder, "config", name)["start_from"] == config["start_from"] == str(start)
+        assert weights(folder, "about")["earlier"] == behind
+    assert weights(folder, "config", "last.pt")["learning_rate"] == "0.0001", "what may change is as it was last"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_run_does_not_go_on_with_another_start(run, checkpoint, there):
+    """As where the checkpoint was published anew since; and a run from nothing never had one."""
+    folder = run(pictures=16, **{"start_from": checkpoint()} if there else {})
+    before = (folder / "state.pt").read_bytes(), rows(folder)
+    for other in (run("first", pictures=16) / "best.pt", *[checkpoint(phases=[])] * (not there)):
+        with pytest.raises(CheckpointError, match="did not start from the weights that --start-from names now"):
+            run(pictures=32, start_from=other)
     assert ((folder / "state.pt").read_bytes(), rows(folder)) == before
 
 
