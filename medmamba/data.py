@@ -89,6 +89,29 @@ def count_pictures(root: Path, task: Task, split: str) -> int:
         return len(arrays[names[0]]) if names else 0
 
 
+def check_classes(root: Path, tasks: Iterable[Task], split: str) -> None:
+    """Refuse classes without a picture in a split, before any is read; tasks without classes have nothing to refuse.
+
+    Raises:
+        DataError: there are such classes; or as for ``load_split``.
+    """
+    empty = [f"{task.name}/{name}" for task in tasks if task.classes for name in _empty_classes(root, task, split)]
+    if empty:
+        raise DataError(
+            f"Classes without a picture in {split}: {', '.join(empty)}. Put some into the data folder, or train "
+            "without these classes."
+        )
+
+
+def _empty_classes(root: Path, task: Task, split: str) -> list[str]:
+    if task.npz:
+        with _medmnist(root / task.npz, split) as arrays:
+            labels = arrays.get(f"{split}_labels", ())
+    else:
+        labels = _listing(root / task.name, task, split)[1]
+    return [name for number, name in enumerate(task.class_names) if not np.isin(number, labels)]
+
+
 def picture_paths(root: Path, task: Task, split: str) -> list[Path]:
     """The files of a split of an ImageFolder task, in the order of ``load_split``."""
     return _listing(root / task.name, task, split)[0]

@@ -25,7 +25,7 @@ from medmamba.card_figures import Training
 from medmamba.card_words import Words
 from medmamba.checkpoints import CARD, Card
 from medmamba.classifier import ROUTER
-from medmamba.data import Split, load_split
+from medmamba.data import Split, check_classes, load_split
 from medmamba.errors import DataError
 from medmamba.network import Network
 from medmamba.observe import Observed, observe
@@ -62,13 +62,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         CheckpointError: the run has no weights, or they are for other classes than the recipe's.
-        DataError: the recipe cannot be used, or pictures are missing that calibration or the novelty score need.
+        DataError: the recipe cannot be used, or pictures are missing that the priors, calibration or the novelty score
+            need, if only those of a class: how often it is mistaken for others would be missing from the temperature.
     """
     best = read_best(arguments.run)
     tasks, own_words = read_tasks(arguments.tasks), read_words(arguments.tasks)
     words = own_words or Words()
     layout, size = layout_of(tasks), int(best["config"]["size"])
     check_outputs(best, outputs_of(layout))
+    for name in ("train", "val"):
+        check_classes(arguments.data, tasks, name)
     model = _stored_precision(best, layout)
 
     def splits(name: str) -> Iterator[tuple[Task, Split]]:

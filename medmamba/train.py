@@ -21,7 +21,7 @@ from tqdm import tqdm
 from medmamba import checkpoints, distributed, metrics, optimisers, protocols
 from medmamba.arguments import new_folder
 from medmamba.augment import Augmenter
-from medmamba.data import Split, count_pictures, load_split
+from medmamba.data import Split, check_classes, count_pictures, load_split
 from medmamba.distributed import Team
 from medmamba.errors import CheckpointError, DataError, RequestError
 from medmamba.mixing import mix, restyle
@@ -185,7 +185,7 @@ def _training_pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> int:
     """How many there are, counted before any is read.
 
     Raises:
-        DataError: folders do not fit the tasks, or a task has none.
+        DataError: folders do not fit the tasks, or a task or a class has none.
     """
     counts = {task.name: count_pictures(config.data, task, "train") for task in tasks}
     if lacking := [name for name, count in counts.items() if not count]:
@@ -193,6 +193,7 @@ def _training_pictures(config: TrainConfig, tasks: tuple[Task, ...]) -> int:
             f"The recipe has tasks without training pictures: {', '.join(lacking)}. Put some into the data folder, or "
             "take these tasks out."
         )
+    check_classes(config.data, tasks, "train")
     return sum(counts.values())
 
 

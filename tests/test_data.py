@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from medmamba import data
-from medmamba.data import UNLABELLED, count_pictures, load_split, picture_paths
+from medmamba.data import UNLABELLED, check_classes, count_pictures, load_split, picture_paths
 from medmamba.errors import DataError, ImageError
 from medmamba.tasks import ClassName, Task
 
@@ -236,6 +236,30 @@ def test_pictures_of_a_medmnist_file_are_counted(tmp_path):
     (tmp_path / "skin.npz").write_bytes(b"PK no archive")
     with pytest.raises(DataError, match=r"skin\.npz is damaged"):
         count_pictures(tmp_path, task, "train")
+
+
+def test_classes_without_a_picture_are_named_before_any_is_read(tree, monkeypatch):
+    monkeypatch.setattr(data.images, "read", lambda *_, **__: pytest.fail("a picture is read"))
+    root, task = tree(), task_of("b", "a", "c")
+    check_classes(root, [task, task_of()], "train")
+    for name in ("b", "c"):
+        for path in (root / "skin" / "val" / name).iterdir():
+            path.unlink()
+    check_classes(root, [task], "train")
+    check_classes(root, [task_of()], "val")
+    with pytest.raises(DataError, match=r"without a picture in val: skin/b, skin/c\. Put some"):
+        check_classes(root, [task], "val")
+    with pytest.raises(DataError, match="in test: skin/b, skin/a, skin/c"):
+        check_classes(root, [task], "test")
+
+
+def test_classes_without_a_picture_in_a_medmnist_file_are_named(medmnist):
+    root = medmnist(colour=False)
+    check_classes(root, [task_of("a", "b", "c", npz="skin.npz"), task_of(npz="skin.npz")], "train")
+    with pytest.raises(DataError, match="in train: skin/d"):
+        check_classes(root, [task_of("a", "b", "c", "d", npz="skin.npz")], "train")
+    with pytest.raises(DataError, match="in extra: skin/a"):
+        check_classes(root, [task_of("a", npz="skin.npz")], "extra")
 
 
 def test_a_medmnist_file_of_a_task_without_classes(medmnist):

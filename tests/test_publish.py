@@ -1,6 +1,7 @@
 """From a made-up training run to a checkpoint: calibrated, with statistics, and as the card says."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,6 +144,17 @@ def test_what_was_not_measured_is_said(published, data, tmp_path):
         assert [line.partition(":")[0] for line in told] == [
             f"- Refused, of pictures of other things, {words}" for words in catalogue.STRANGERS.values()
         ]
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_class_without_pictures_is_refused(published, data, tmp_path, capsys, split):
+    shutil.copytree(data, tmp_path / "data")
+    for path in (tmp_path / "data" / "eyes" / split / "grey").iterdir():
+        path.unlink()
+    with pytest.raises(AssertionError):
+        published(data=tmp_path / "data")
+    assert f"Classes without a picture in {split}: eyes/grey." in capsys.readouterr().err
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_folder_named_by_a_dot(published, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -137,6 +138,18 @@ def test_what_cannot_be_is_said_before_any_picture_is_read(run, recipe, tmp_path
     with pytest.raises(MedMambaError, match=sentence):
         run(**changes)
     assert not (tmp_path / "run" / "squares").exists()
+
+
+def test_a_class_without_training_pictures_is_refused_and_one_without_validation_pictures_is_not(run, recipe, tmp_path):
+    for split in ("val", "train"):
+        shutil.copytree(recipe.parent / "eyes", tmp_path / split / "eyes")
+        for path in (tmp_path / split / "eyes" / split / "grey").iterdir():
+            path.unlink()
+        (tmp_path / split / "ears").symlink_to(recipe.parent / "ears")
+    assert rows(run("first", data=tmp_path / "val", pictures=16))[-1]["eyes AUC"] == "nan"
+    with pytest.raises(DataError, match=r"without a picture in train: eyes/grey\. Put some into the data folder"):
+        run("second", data=tmp_path / "train")
+    assert not (tmp_path / "second").exists()
 
 
 @pytest.mark.parametrize(
