@@ -23,14 +23,17 @@ def new_file(text: str) -> Path:
     """The path of a file to write, for ``type`` of an argument; one that is there is written anew.
 
     Raises:
-        ArgumentTypeError: it is a folder, may not be written, or the folder that it belongs into is not there.
+        ArgumentTypeError: it is a folder, it or the folder that it belongs into may not be written, or there is no such
+            folder.
     """
     path = Path(text)
     if os.path.isdir(path):
         raise ArgumentTypeError("this is a folder; name a file in it")
     if not os.path.isdir(path.parent):
         raise ArgumentTypeError("there is no folder for this file; make it first")
-    if not os.access(path if os.path.exists(path) else path.parent, os.W_OK):
+    there = os.path.exists(path)
+    written = [path] * there + [path.parent] * (not there or os.path.isfile(path))  # see replacing
+    if not all(os.access(place, os.W_OK) for place in written):
         raise ArgumentTypeError("this file may not be written; name another place")
     return path
 

@@ -29,6 +29,7 @@ from medmamba.errors import RequestError
 from medmamba.inference import InferenceForm
 from medmamba.model import MedMamba, MedMambaConfig
 from medmamba.preprocess import Transform
+from medmamba.replacing import replacing
 from medmamba.saliency import evidence_map
 from medmamba.scan import cpu, cross_scan, reference
 from medmamba.tasks import ClassName, OutputLayout, Task
@@ -91,7 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         plot_resolution(results["resolution"][RESOLUTION], results["machine"], arguments.plot)
     if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        with replacing(arguments.json) as place:
+            place.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -17,6 +17,7 @@ from medmamba.arguments import new_file
 from medmamba.classifier import Answer, Classifier
 from medmamba.errors import ImageError
 from medmamba.listing import files_in
+from medmamba.replacing import replacing
 from medmamba.spreadsheet import NOTICE, harmless
 
 
@@ -54,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         _write_csv(arguments.csv, classifier, rows)
     if arguments.json:
         entries = {"checkpoint": _version(classifier), "files": [_entry(row) for row in rows], "notice": NOTICE}
-        arguments.json.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+        with replacing(arguments.json) as place:
+            place.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
     failed = sum(row.error is not None for row in rows)
     if quiet:
         print(f"{len(rows) - failed} files classified, {failed} could not be read.")
@@ -126,7 +128,7 @@ def _write_csv(path: Path, classifier: Classifier, rows: list[Row]) -> None:
     answered = ["modality", "task", "class", "prediction_set", "refused"]
     fields = ["file", "error", *answered, *classes, "warnings", "checkpoint", "version", "sha256", "notice"]
     version = _version(classifier)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as place, place.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fields, restval="")
         writer.writeheader()
         for row in rows:

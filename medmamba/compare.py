@@ -21,6 +21,7 @@ from medmamba.evaluate import find_splits
 from medmamba.listing import folders_in
 from medmamba.network import SMALLEST_SIDE
 from medmamba.paired import Verdict, verdict_on
+from medmamba.replacing import replacing
 from medmamba.tasks import ClassName, OutputLayout, Task
 
 ROUNDS = 15  # timed passes of each
@@ -60,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         sections.append(compare_page.pictures(verdicts[-1], (first, second), (one, other), chosen))
     timings = speed(first, second)
     report = compare_page.html((first, second), verdicts, sections, timings, arguments.split)
-    arguments.out.write_text(report, encoding="utf-8")
+    with replacing(arguments.out) as place:
+        place.write_text(report, encoding="utf-8")
     for verdict in verdicts:
         print(line(verdict))
     print(f"One picture at a time: A {timings[0]:.1f} ms, B {timings[1]:.1f} ms.")

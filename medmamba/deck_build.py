@@ -22,6 +22,7 @@ from medmamba.deck import MAX_CASES, MODALITY, Case, Deck, check_pictures, class
 from medmamba.errors import DataError, DeckError, ImageError
 from medmamba.lessons import is_answered
 from medmamba.listing import files_in, folders_in
+from medmamba.replacing import replacing
 
 MIX = {"wrong": 0.3, "hard": 0.3, "easy": 0.4}  # shares of a deck; the scarcest is looked for first
 TOGETHER = 16  # pictures in a forward pass
@@ -75,7 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise DataError("The class folders hold no picture that can be read; look into one of them.")
         chosen = choose(found, arguments.n, arguments.seed)
         deck = _deck(classifier, chosen, arguments)
-        arguments.out.write_bytes(write_deck(deck))
+        with replacing(arguments.out) as place:
+            place.write_bytes(write_deck(deck))
         kinds = dict(zip(found, kinds_of(found), strict=True))
         print(f"{len(found)} pictures: {_listed(list(kinds.values()))}.")
         print(f"{len(chosen)} chosen: {_listed([kinds[candidate] for candidate in chosen])}.")

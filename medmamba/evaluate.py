@@ -39,6 +39,7 @@ from medmamba.errors import DataError, RequestError
 from medmamba.listing import folders_in
 from medmamba.network import Network
 from medmamba.observe import Observed, observe
+from medmamba.replacing import replacing
 from medmamba.tasks import OutputLayout, Task
 
 NOVELTY = "novelty"  # its key among a card's metrics
@@ -259,7 +260,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(table(card, found))
     print(comparison(card.metrics, found))
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        with replacing(arguments.json) as file:
+            file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if arguments.figures:
         from medmamba import figures  # matplotlib, only when asked for
 

@@ -75,7 +75,8 @@ def write_onnx(folder: Path, out: Path) -> None:
     )
     assert exported
     exported.model.metadata_props["card"] = checkpoints.read_card(folder).to_json()
-    exported.save(str(out), external_data=False)
+    with replacing(out) as place:
+        exported.save(str(place), external_data=False)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

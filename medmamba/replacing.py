@@ -11,7 +11,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """Where to write what shall be the file ``path``: it takes that place at the end of the block, unless that fails.
 
     A process that is killed on the way leaves the file as it was, and beside it a part that the next one overwrites.
+    What is no file, as /dev/stdout, is written to as it is.
     """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     partial = path.with_name(f"{path.name}.partial")
     try:
         yield partial

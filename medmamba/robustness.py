@@ -32,6 +32,7 @@ from medmamba.figures import FEWEST_ON_MAP
 from medmamba.metrics import RESAMPLES, Estimate, mean_of, share
 from medmamba.observe import observe
 from medmamba.preprocess import Transform
+from medmamba.replacing import replacing
 from medmamba.tasks import Task
 from medmamba.variants import build
 
@@ -92,7 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
         figures.draw_sanity(likenesses, out / "sanity.png")
         print("\n".join(map(line, likenesses)))
         print(VERDICTS[found["sanity"]["passes"]])
-    (out / "robustness.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    with replacing(out / "robustness.json") as place:
+        place.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0 if found.get("sanity", {}).get("passes", True) else 1
 
 

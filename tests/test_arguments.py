@@ -49,6 +49,16 @@ def test_places_that_are_for_reading_alone(tmp_path, monkeypatch):
     assert asked == [(tmp_path / "old.csv", os.W_OK), (tmp_path, os.W_OK), (tmp_path, os.W_OK)]
 
 
+@pytest.mark.parametrize(("name", "asked"), [("old.csv", ["old.csv", ""]), ("new.csv", [""]), ("pipe", ["pipe"])])
+def test_a_file_takes_its_place_from_beside_it(tmp_path, monkeypatch, name, asked):
+    (tmp_path / "old.csv").touch()
+    os.mkfifo(tmp_path / "pipe")
+    looked_at = []
+    monkeypatch.setattr(os, "access", lambda path, mode: not looked_at.append(path))
+    assert new_file(str(tmp_path / name)) == tmp_path / name
+    assert looked_at == [tmp_path / place for place in asked]
+
+
 def test_words():
     assert words(" chest X-ray ") == "chest X-ray"
     for text in ("", " \n"):

@@ -99,6 +99,22 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(generalist, files, 
     assert {row["notice"] for row in rows} == {NOTICE}
 
 
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_full_disk_leaves_the_answers_of_before(generalist, files, tmp_path, monkeypatch, capsys, kind):
+    def full(written, *_, **__):
+        if isinstance(written, Path):
+            written.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / f"out.{kind}"
+    out.write_text("whole")
+    monkeypatch.setattr(csv.DictWriter, "writerow", full)
+    monkeypatch.setattr(Path, "write_text", full)
+    assert main(["classify", str(files / "0.png"), "--checkpoint", str(generalist), f"--{kind}", str(out)]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == {out.name: b"whole"}
+
+
 def test_the_table_has_the_readers_warnings(generalist, tmp_path):
     Image.fromarray(np.arange(1024, dtype=np.uint16).reshape(32, 32)).save(tmp_path / "deep.png")
     table = tmp_path / "out.csv"

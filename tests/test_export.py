@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,6 +56,22 @@ def test_a_program_that_cannot_be_written_is_said(specialist, tmp_path, monkeypa
     assert cli.main(["export", str(specialist), "--format", "pt2", "--out", str(tmp_path / "network.pt2")]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_onnx_file_of_before(specialist, tmp_path, monkeypatch, capsys):
+    class Full:
+        model = SimpleNamespace(metadata_props={})
+
+        def save(self, place, external_data):
+            Path(place).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "network.onnx").write_bytes(b"whole")
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: Full())
+    monkeypatch.setattr(export, "program", lambda _: None)
+    assert cli.main(["export", str(specialist), "--out", str(tmp_path / "network.onnx")]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"whole"]
 
 
 @pytest.mark.parametrize("backend", ["reference", "chunked"])

@@ -17,6 +17,13 @@ def test_a_file_takes_its_place_at_the_end(tmp_path):
     assert os.listdir(tmp_path) == ["card.json"]
 
 
+def test_what_is_no_file_stays_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with replacing(tmp_path / "pipe") as place:
+        assert place == tmp_path / "pipe"
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_failure_leaves_what_was_there(tmp_path, there):
     path = tmp_path / "card.json"
