@@ -153,19 +153,6 @@ def list_checkpoints(root: Path | None = None) -> dict[str, Card | CheckpointErr
     return found
 
 
-def find(name_or_path: str | Path, root: Path | None = None) -> Path:
-    """The folder of a checkpoint, given its name under ``root`` or its path.
-
-    Raises:
-        CheckpointError: there is none; the message lists those there are.
-    """
-    for folder in (Path(name_or_path), (root or default_root()) / name_or_path):
-        if has_card(folder):
-            return folder
-    known = ", ".join(list_checkpoints(root)) or "none"
-    raise CheckpointError(f"There is no checkpoint {Path(name_or_path).name!r}. Known checkpoints: {known}.")
-
-
 def has_card(folder: Path) -> bool:
     """Whether a folder is one of ours; one that may not be looked into, as a disk's lost+found, is not."""
     return os.path.isfile(folder / CARD)

@@ -236,11 +236,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.into_card and arguments.split != "test":
         raise RequestError("A card's numbers are of test pictures: leave --split out.")
-    place = registry.find(arguments.checkpoint)
-    if arguments.into_card and not checkpoints.has_card(place):
-        raise RequestError(
-            "These weights have no card that the numbers could be put on; `python -m medmamba import` makes one."
-        )
+    place = (registry.find_own if arguments.into_card else registry.find)(arguments.checkpoint)
     checkpoint = registry.load(place)
     card = checkpoint.card
     model = checkpoint.model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.nn import functional as F
 
-from medmamba import checkpoints, runtimes, timing
+from medmamba import checkpoints, registry, runtimes, timing
 from medmamba.arguments import new_file
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.classifier import Classifier
@@ -87,8 +87,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export, then hold an ONNX file to this project's logits where ONNX Runtime is installed."""
-    folder = checkpoints.find(arguments.checkpoint)
+    """Export, then hold an ONNX file to this project's logits where ONNX Runtime is installed.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it cannot be used.
+        RequestError: it has no card, or the packages that write ONNX files are not installed.
+    """
+    folder = registry.find_own(arguments.checkpoint)
     if arguments.format == "pt2":
         exported = program(folder)
         with replacing(arguments.out) as place, place.open("wb") as file:

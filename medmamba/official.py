@@ -191,19 +191,21 @@ def read_class_indices(path: Path, num_classes: int) -> tuple[str, ...]:
     """Class names in the order of the outputs, from the authors' ``class_indices.json`` (index -> name) or its inverse.
 
     Raises:
-        CheckpointError: the file does not name exactly the outputs 0 to num_classes - 1, each otherwise.
+        CheckpointError: the file does not name exactly the outputs 0 to num_classes - 1, each otherwise and not blank.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows programs write a byte-order mark
         if all(k.isdigit() and isinstance(v, str) for k, v in entries.items()):
             by_index = {int(k): v for k, v in entries.items()}
         else:  # class folders may be named by numbers, so the keys alone do not tell
-            by_index = {int(v): k for k, v in entries.items()}
+            by_index = {int(str(v)): k for k, v in entries.items()}  # int alone would take 2.7 for 2 and true for 1
         "".join(by_index.values()).encode()  # half of a character, as JSON's escapes can say, is no name
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path.name} is not a JSON object of class indices and names.") from error
     if sorted(by_index) != list(range(num_classes)) or len(entries) != num_classes:
         raise CheckpointError(f"{path.name} names {len(entries)} classes; the weights have {num_classes}, from 0 on.")
+    if not all(map(str.strip, by_index.values())):
+        raise CheckpointError(f"{path.name} has a class without a name; name each.")
     if len(set(by_index.values())) < num_classes:
         raise CheckpointError(f"{path.name} gives two outputs the same class.")
     return tuple(by_index[i] for i in range(num_classes))

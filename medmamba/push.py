@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from medmamba import catalogue, checkpoints
+from medmamba import catalogue, checkpoints, registry
 from medmamba.checkpoints import CARD, Card
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.hub import FILES, MISSING, SCHEME
@@ -22,9 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         CheckpointError: the checkpoint cannot be used, or the hub cannot be reached or does not take it.
-        RequestError: the hub can have no repository of that name.
+        RequestError: the checkpoint has no card, or the hub can have no repository of that name.
     """
-    folder = checkpoints.find(arguments.checkpoint)
+    folder = registry.find_own(arguments.checkpoint)
     card = checkpoints.load(folder).card  # nothing goes out that does not load
     try:
         from huggingface_hub import CommitOperationAdd, HfApi

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from medmamba import checkpoints, hub, official
 from medmamba.checkpoints import Card, Checkpoint, has_card
-from medmamba.errors import CheckpointError
+from medmamba.errors import CheckpointError, RequestError
 
 CLASS_INDICES = "class_indices.json"
 
@@ -87,6 +87,19 @@ def find(name_or_path: str | Path, root: Path | None = None) -> Path:
             return place
     known = ", ".join(list_all(root)) or "none"
     raise CheckpointError(f"There is no checkpoint {Path(name_or_path).name!r}. Known checkpoints: {known}.")
+
+
+def find_own(name_or_path: str | Path) -> Path:
+    """The folder of a checkpoint of ours, as ``find`` has it, for what needs a card in a file.
+
+    Raises:
+        CheckpointError: there is none of that name.
+        RequestError: it is the authors' weights, which have no card of their own.
+    """
+    place = find(name_or_path)
+    if not has_card(place):
+        raise RequestError("These weights have no card, which this needs; `python -m medmamba import` makes one.")
+    return place
 
 
 def _official_places(root: Path) -> Iterator[Path]:

@@ -310,20 +310,6 @@ def test_a_card_that_is_no_text_is_refused(folder):
         checkpoints.load(folder)
 
 
-def test_finding_by_name_and_by_path(generalist):
-    assert checkpoints.find("generalist", generalist.parent) == generalist
-    assert checkpoints.find(generalist) == generalist
-
-
-def test_an_unknown_name_lists_the_known_ones(generalist, specialist, tmp_path):
-    shutil.copytree(generalist, tmp_path / "one")
-    shutil.copytree(specialist, tmp_path / "two")
-    with pytest.raises(CheckpointError, match=r"no checkpoint 'three'\. Known checkpoints: one, two\."):
-        checkpoints.find("three", tmp_path)
-    with pytest.raises(CheckpointError, match="Known checkpoints: none"):
-        checkpoints.find("three", tmp_path / "nowhere")
-
-
 def test_the_list_has_cards_and_faults(generalist, tmp_path):
     shutil.copytree(generalist, tmp_path / "good")
     (tmp_path / "bad").mkdir()
@@ -336,6 +322,6 @@ def test_the_list_has_cards_and_faults(generalist, tmp_path):
 
 def test_the_root_can_be_named_from_outside(generalist, monkeypatch):
     monkeypatch.setenv("MEDMAMBA_CHECKPOINTS", str(generalist.parent))
-    assert checkpoints.find("generalist") == generalist
+    assert checkpoints.default_root() == generalist.parent
     monkeypatch.delenv("MEDMAMBA_CHECKPOINTS")
     assert checkpoints.default_root().name == "checkpoints"

@@ -246,7 +246,7 @@ def test_class_folders_without_pictures_are_said(generalist, tasks, tmp_path, ca
 def test_weights_without_a_card_take_no_numbers(tmp_path, data, capsys):
     (tmp_path / "theirs.pth").touch()
     assert cli.main(["evaluate", str(tmp_path / "theirs.pth"), "--data", str(data), "--into-card"]) == 2
-    assert "no card that the numbers could be put on" in capsys.readouterr().err
+    assert "have no card, which this needs" in capsys.readouterr().err
 
 
 def test_the_card_is_compared_number_by_number():

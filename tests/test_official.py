@@ -255,6 +255,8 @@ def test_folders_named_by_numbers_keep_their_alphabetical_outputs(class_indices,
         {"a": 0, "b": "c", "1": 2},
         {"0": ["a"], "1": "b", "2": "c"},
         {"0": float("inf"), "1": "b", "2": "c"},
+        {"a": 0, "b": 1, "c": 2.7},
+        {"a": 0, "b": True, "c": 2},
         {"0": "\ud800", "1": "b", "2": "c"},
         ["a", "b", "c"],
         {},
@@ -264,6 +266,13 @@ def test_folders_named_by_numbers_keep_their_alphabetical_outputs(class_indices,
 def test_indices_that_do_not_name_every_output_are_refused(class_indices, entries):
     with pytest.raises(CheckpointError, match=r"class_indices\.json"):
         class_indices(entries, 3)
+
+
+@pytest.mark.parametrize("name", ["", " \t", "\u00a0"])
+def test_a_class_without_a_name_is_refused(class_indices, name):
+    for entries in ({"0": "a", "1": name}, {"a": 0, name: 1}):
+        with pytest.raises(CheckpointError, match=r"class_indices\.json has a class without a name"):
+            class_indices(entries, 2)
 
 
 def test_an_absent_file_of_indices_is_refused(tmp_path):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from medmamba import checkpoints, registry
+from medmamba import checkpoints, cli, registry
 from medmamba.checkpoints import Card
 from medmamba.classifier import Classifier
 from medmamba.errors import CheckpointError
@@ -126,3 +126,16 @@ def test_our_own_folders_are_found_by_name_and_by_path(root):
     assert registry.load("generalist", root).card == checkpoints.load(root / "generalist").card
     with pytest.raises(CheckpointError, match=r"no checkpoint 'nothing'\. Known checkpoints: generalist"):
         registry.load("nothing", root)
+    with pytest.raises(CheckpointError, match="Known checkpoints: none"):
+        registry.find("nothing", root / "nowhere")
+
+
+@pytest.mark.parametrize("command", [["export", "--out", "x.onnx"], ["push", "lab/net"]])
+def test_weights_without_a_card_are_found_and_refused_where_one_is_needed(root, put, monkeypatch, capsys, command):
+    put(*FOLDER[:2])
+    monkeypatch.setenv("MEDMAMBA_CHECKPOINTS", str(root))
+    assert cli.main([command[0], "theirs", *command[1:]]) == 2
+    assert (
+        "These weights have no card, which this needs; `python -m medmamba import` makes one."
+        in capsys.readouterr().err
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MODULES = (
     *("archive", "bundle", "card_words", "checkpoints", "classifier", "deck", "deck_build", "network", "official"),
-    *("resnet", "saliency", "tasks", "variants"),
+    *("registry", "resnet", "saliency", "tasks", "variants"),
 )
 FOR_THE_TERMINAL = (
     *(
