@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medmamba.deck import title
+from medmamba.percent import percent
 
 FOLDER = Path(__file__).parent / "i18n"
 DEFAULT = "en"
@@ -45,11 +46,7 @@ class Texts:
 
     def percent(self, share: float) -> str:
         """A probability to one decimal, never rounded to none or all."""
-        if 0 < share < 0.0005:
-            return f"<{self.decimal(0.1, 1)}{PERCENT}"
-        if 0.9995 <= share < 1:
-            return f">{self.decimal(99.9, 1)}{PERCENT}"
-        return f"{self.decimal(share * 100, 1)}{PERCENT}"
+        return percent(share, PERCENT, self.decimal)
 
     def all(self) -> dict[str, str]:
         """Every text of the page by its key, for its scripts."""

@@ -17,6 +17,7 @@ from medmamba.arguments import new_file
 from medmamba.classifier import Answer, Classifier
 from medmamba.errors import ImageError
 from medmamba.listing import files_in
+from medmamba.percent import percent
 from medmamba.replacing import replacing
 from medmamba.spreadsheet import NOTICE, harmless
 
@@ -90,14 +91,14 @@ def _text(classifier: Classifier, row: Row) -> str:
     answer, task = row.answer, classifier.card.layout.task(row.answer.task)
     lines = [_name(row.path)]
     if answer.modalities:
-        lines.append("  " + ", ".join(f"{m} {p:.1%}" for m, p in answer.modalities[:2]))
+        lines.append("  " + ", ".join(f"{m} {percent(p)}" for m, p in answer.modalities[:2]))
     chosen = {"router": "recognised", "user": "as asked", "only": "the only task"}[answer.chosen_by]
     lines.append(f"  {task.name} ({chosen}): {task.question or 'no classes, so no probabilities'}")
     if answer.novelty and answer.novelty.refused:
         lines.append("  This picture is unlike the training pictures of the task: do not rely on what follows.")
     if answer.band:
         lines.append(f"  {answer.band.words}")
-    lines += [f"  {s.probability:6.1%}  {s.label}" for s in sorted(answer.scores, key=lambda s: -s.probability)]
+    lines += [f"  {percent(s.probability):>6}  {s.label}" for s in sorted(answer.scores, key=lambda s: -s.probability)]
     lines += [f"  note: {warning}" for warning in row.warnings]
     return "\n".join(lines) + "\n"
 

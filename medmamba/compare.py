@@ -109,14 +109,18 @@ def _task_for_library(known: Contender | None, arguments: argparse.Namespace) ->
     """The one task that a library's network is asked.
 
     Raises:
-        RequestError: there are several in the data, and none was named.
+        RequestError: there are several in the data, and none was named; or none of that name.
     """
     if known is None or known.layout is None:
         return _task_of_folders(arguments)
-    tasks = [t for t in known.layout.tasks if t.classes and arguments.task in (None, t.name)]
+    with_classes = [task for task in known.layout.tasks if task.classes]
+    tasks = [task for task in with_classes if arguments.task in (None, task.name)]
+    if not tasks:
+        names = ", ".join(task.name for task in with_classes) or "none"
+        raise RequestError(f"The checkpoint has no such task with classes; there are: {names}.")
     present = [t for t in tasks if (arguments.data / (t.npz or t.name)).exists()] or tasks
-    if len(present) != 1:
-        names = ", ".join(task.name for task in present) or "none"
+    if len(present) > 1:
+        names = ", ".join(task.name for task in present)
         raise RequestError(f"A library's network answers one task; name it with --task. There are: {names}.")
     return present[0]
 

@@ -13,6 +13,7 @@ from medmamba import figures, timing
 from medmamba.contenders import Contender
 from medmamba.data import Split
 from medmamba.paired import Verdict
+from medmamba.percent import percent
 
 TEMPLATE = Path(__file__).with_name("compare.html")
 SHOWN_SIDE = 224  # pixels of the pictures
@@ -83,5 +84,6 @@ def html(
         tasks=list(zip(verdicts, sections, strict=True)),
         reliability=[png(figures.reliability_of(v.labels, v.probabilities, ("A", "B"))) for v in verdicts],
         split=split,
+        percent=percent,
         machine=timing.machine(torch.device("cpu")),
     )

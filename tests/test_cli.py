@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from medmamba import images
 from medmamba.classifier import Classifier
 from medmamba.cli import COMMANDS, main
+from medmamba.percent import percent
 from medmamba.spreadsheet import NOTICE
 
 
@@ -71,7 +73,23 @@ def test_classify_prints_the_classifiers_answer(generalist, files, capsys):
     answer = Classifier.load(generalist).answer(images.read(files / "0.png").display())
     assert f"{answer.task} (recognised)" in printed
     for score in answer.scores:
-        assert f"{score.probability:6.1%}  {score.label}" in printed
+        assert f"{percent(score.probability):>6}  {score.label}" in printed
+
+
+def test_a_probability_next_to_one_is_not_printed_as_certain(generalist, files, monkeypatch, capsys):
+    answer = Classifier.answer
+
+    def sure(*given):
+        found = answer(*given)
+        scores = [replace(score, probability=p) for score, p in zip(found.scores, (0.99999, 1e-5, 0), strict=False)]
+        return replace(found, scores=tuple(scores), modalities=(("X-ray", 0.99999),))
+
+    monkeypatch.setattr(Classifier, "answer", sure)
+    assert main(["classify", str(files / "0.png"), "--checkpoint", str(generalist), "--task", "skin"]) == 0
+    printed = capsys.readouterr().out
+    assert "X-ray >99.9%" in printed
+    assert "\n  >99.9%  " in printed
+    assert "\n   <0.1%  " in printed
 
 
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(generalist, files, tmp_path, capsys):

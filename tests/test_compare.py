@@ -85,7 +85,10 @@ def test_two_networks_of_libraries_need_only_class_folders(command, data, resnet
         f"torchvision:resnet18@{resnet_file}", other, "--data", data / "skin", "--size", 64, "--pictures", 0
     )
     assert code == 0
-    assert len(images_of(report.read_text(encoding="utf-8"))) == 1
+    html = report.read_text(encoding="utf-8")
+    assert len(images_of(html)) == 1
+    assert "copies of" not in html
+    assert "It loads nothing" in html
     assert "folders: accuracy" in capsys.readouterr().out
 
 
@@ -93,6 +96,8 @@ def test_two_networks_of_libraries_need_only_class_folders(command, data, resnet
     ("second", "options", "message"),
     [
         ("torchvision:resnet18@{file}", [], "name it with --task. There are: skin, chest"),
+        ("torchvision:resnet18@{file}", ["--task", "nope"], "no such task with classes; there are: skin, chest"),
+        ("torchvision:resnet18@{file}", ["--task", "retina"], "there are: skin, chest, moles."),
         ("torchvision:resnet19@{file}", ["--task", "skin"], "torchvision cannot build a classifier named 'resnet19'"),
         ("torchvision:resnet50@{file}", ["--task", "skin"], "do not fit the network"),
         ("torchvision:fcn_resnet50@{file}", ["--task", "skin"], "cannot build a classifier named 'fcn_resnet50'"),

@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = """
-medmamba.arguments medmamba.errors medmamba.listing medmamba.replacing medmamba.spreadsheet
-medmamba.typed
+medmamba.arguments medmamba.errors medmamba.listing medmamba.percent medmamba.replacing
+medmamba.spreadsheet medmamba.typed
 medmamba.scan.calls medmamba.scan.kernel_cache medmamba.scan.lanes medmamba.scan.reference
 medmamba.scan.steps medmamba.scan.threads
 medmamba.scan.kernels
