@@ -252,7 +252,7 @@ def test_nothing_is_called_likely_where_the_probabilities_do_not_hold(classifier
 
 @pytest.mark.parametrize("name", sorted(checkpoints.list_checkpoints()))
 def test_of_shipped_weights_no_task_is_trusted_whose_likely_answers_were_mostly_wrong(name):
-    card = checkpoints.read_card(checkpoints.find(name))
+    card = checkpoints.read_card(checkpoints.default_root() / name)
     for task, metrics in card.metrics.items():
         likely = metrics.get("bands", {}).get("likely", {}) if isinstance(metrics, dict) else {}
         if likely.get("pictures"):
