@@ -148,7 +148,7 @@ def test_a_whole_visit_asks_no_other_host(visit, running, png):
     ask(page, "kidney-ct")
     page.select_option("[data-set=method]", "integrated-gradients")
     page.get_by_role("button", name="How far can this map be trusted?").click()
-    page.wait_for_selector("text=Blurring the marked tenth lowers")
+    page.wait_for_selector("text=Blurring the marked tenth changes")
     with page.expect_download():
         page.click("[data-report=png]")
     assert pixels(page)

@@ -20,7 +20,7 @@ from tests.app.browsing import ask, axe_faults, open_picture
 pytestmark = pytest.mark.browser
 OUTSIDE = [
     ("en-US", "Rescan", "Not calibrated", "nobody has checked these probabilities", "have no lonely.class_indices"),
-    ("de-AT", "Neu suchen", "Nicht kalibriert", "hat niemand geprüft", "have no lonely.class_indices"),
+    ("de-AT", "Neu suchen", "Nicht kalibriert", "hat niemand geprüft", "fehlt lonely.class_indices"),
 ]
 READING = [("en-US", "How to read it", "The numbers"), ("de-AT", "So liest man es", "Die Zahlen")]
 SETS = [
