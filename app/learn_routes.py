@@ -23,7 +23,7 @@ from app.texts import Texts, texts_for
 from app.tutor import Tutor
 from medmamba.deck import MODALITY, Case, Deck, classes_of, read_deck, write_deck
 from medmamba.errors import MedMambaError, RequestError
-from medmamba.lessons import FAMILIAR, KNOWN, OTHER, is_answered
+from medmamba.lessons import FAMILIAR, KNOWN, OTHER, is_answered, listed
 
 THUMBNAIL = 160  # pixels of the longer side
 T = TypeVar("T")
@@ -111,10 +111,6 @@ def learn_routes(tutor: Tutor, service: Service, upload_bytes: int) -> APIRouter
 
 
 def _decks(tutor: Tutor, service: Service, texts: Texts) -> dict[str, Any]:
-    found = [
-        {"name": name, "title": deck.title, "language": deck.language, "cases": len(deck.cases)}
-        for name, deck in tutor.decks().items()
-    ]
     card = service.default_card()
     tasks = [] if card is None else [t for t in card.layout.tasks if t.classes and t.uploads]
     questions = [
@@ -126,7 +122,7 @@ def _decks(tutor: Tutor, service: Service, texts: Texts) -> dict[str, Any]:
     if card is not None and card.novelty:
         answers = [{"name": name, "label": texts(f"learn.familiar.{name}")} for name in (KNOWN, OTHER)]
         questions.append({"name": FAMILIAR, "question": texts("learn.question.familiar"), "classes": answers})
-    return {"decks": sorted(found, key=lambda deck: deck["language"] != texts.language), "tasks": questions}
+    return {"decks": listed(tutor.decks(), texts.language), "tasks": questions}
 
 
 def _classes(card: Any, task: str, texts: Texts) -> list[dict[str, str]]:

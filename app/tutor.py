@@ -47,7 +47,7 @@ class _Held:
     def size(self) -> int:
         """Bytes of memory, near enough."""
         shown = self.shown
-        return QUIZ_BYTES + self.brought + (shown[1].pixels.nbytes if shown else 0)
+        return QUIZ_BYTES + self.brought + (shown[1].nbytes if shown else 0)
 
 
 class Tutor:

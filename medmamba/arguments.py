@@ -31,8 +31,9 @@ def new_file(text: str) -> Path:
         raise ArgumentTypeError("this is a folder; name a file in it")
     if not os.path.isdir(path.parent):
         raise ArgumentTypeError("there is no folder for this file; make it first")
-    there = os.path.exists(path)
-    written = [path] * there + [path.parent] * (not there or os.path.isfile(path))  # see replacing
+    written = [path] if os.path.exists(path) else []
+    if not written or os.path.isfile(path):
+        written.append(path.parent)  # where ``replacing`` puts the new file first
     if not all(os.access(place, os.W_OK) for place in written):
         raise ArgumentTypeError("this file may not be written; name another place")
     return path

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,6 +51,15 @@ def decks(folder: Path | None = None) -> dict[str, Deck]:
             except DeckError as error:
                 logger.warning("Deck %d, by name, of the folder is left out: %s", number, error)
     return found
+
+
+def listed(found: Mapping[str, Deck], language: str) -> list[dict[str, Any]]:
+    """What a list of decks says of each, as plain data: those in a language first."""
+    entries = [
+        {"name": name, "title": deck.title, "language": deck.language, "cases": len(deck.cases)}
+        for name, deck in found.items()
+    ]
+    return sorted(entries, key=lambda entry: entry["language"] != language)
 
 
 def is_answered(task: str, classes: Iterable[str], card: Card) -> bool:

@@ -30,6 +30,7 @@ from app.service import Service
 from app.texts import read, texts_for
 from medmamba.deck import Deck, read_deck
 from medmamba.errors import MedMambaError
+from medmamba.lessons import listed
 
 PREFIX = "/classroom"
 PAGES = Path(__file__).parent / "pages"
@@ -180,12 +181,7 @@ def _teachers(desk: Desk) -> APIRouter:
     def decks(request: Request) -> Response:
         """The decks to choose from, those in the visitor's language first."""
         language = texts_for(request.headers.get("accept-language", "")[:100]).language
-        entries = [
-            {"name": name, "title": deck.title, "language": deck.language, "cases": len(deck.cases)}
-            for name, deck in desk.decks().items()
-        ]
-        entries.sort(key=lambda deck: deck["language"] != language)
-        return JSONResponse(entries, headers=PRIVATE)
+        return JSONResponse(listed(desk.decks(), language), headers=PRIVATE)
 
     @router.post("/rooms")
     async def open_room(request: Request, deck: str = "", seconds: int = 0, names: bool = False) -> Response:

@@ -3,10 +3,10 @@
 
 import { catchDrops } from "./drops.js";
 import { dropped, named } from "./files.js";
-import { keep, recall } from "./preferences.js";
+import { remember, remembered } from "./preferences.js";
 import { hold, holdExample, holdPart, letGo } from "./server.js";
 
-const KEPT = ["medmamba-cases", "sessionStorage"]; // tokens alone: nothing of a picture
+const KEPT = "medmamba-cases"; // tokens alone: nothing of a picture
 
 export class Cases {
   // on: {open(case), empty(), count(), busy(key), fail(sentence, again), photo()}; `again` sends anew what did not fit in. Without
@@ -96,12 +96,12 @@ export class Cases {
 
   // For a reload, which a change of language, a server's restart or a lost connection may bring about.
   remember() {
-    keep(KEPT[0], this.list.length ? JSON.stringify([this.list, this.current]) : null, KEPT[1]);
+    remember(KEPT, this.list.length ? [this.list, this.current] : null, "sessionStorage");
   }
 
   restore() {
-    const [list, current] = JSON.parse(recall(...KEPT)) ?? [[], -1];
-    this.list.unshift(...list);
+    const [list, current] = remembered(KEPT, "sessionStorage") ?? [[], -1];
+    this.list = list;
     this.open(current);
   }
 

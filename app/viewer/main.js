@@ -150,10 +150,10 @@ export async function mountViewer(element, trigger, watch, props) {
       const isOther = panel.isEmpty && question.checkpoint !== tried;
       fail(message.error, isOther ? () => page.ask({}) : null);
       if (message.others && panel.isEmpty) panel.show(message.others);
-    }
-    if (message.isGone && !viewer.picture) {
-      cases.lose();
-      fail(message.error);
+      if (message.isGone && !viewer.picture) {
+        cases.lose();
+        fail(message.error); // the next one's question took it away
+      }
     }
     if (message.trust) root.querySelector("[data-part=trust]").textContent = message.trust;
     if (!message.picture) return;

@@ -10,6 +10,19 @@ export function keep(name, text, kind = "localStorage") {
   }
 }
 
+// The same for plain data; null is forgotten.
+export function remember(name, value, kind) {
+  keep(name, value == null ? null : JSON.stringify(value), kind);
+}
+
+export function remembered(name, kind) {
+  try {
+    return JSON.parse(recall(name, kind));
+  } catch { // not as remember() writes it
+    return null;
+  }
+}
+
 // early.js does the same, before modules are there.
 export function recall(name, kind = "localStorage") {
   try {

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 SAME = 2  # of 255: what no conversion may change for a profile to be sRGB's, whatever it is called
-TRIAL = np.stack([np.mgrid[0:256:17, 0:256:17, 0:256:51][axis].reshape(16, -1) for axis in range(3)], axis=2)
+TRIAL = np.moveaxis(np.mgrid[0:256:17, 0:256:17, 0:256:51], 0, -1).reshape(16, -1, 3).astype(np.uint8)
 ROWS = 256  # rows converted at a time, so that a large picture needs little memory beside its own
 
 
@@ -42,22 +42,22 @@ def to_srgb(pixels: np.ndarray, profile: object) -> tuple[np.ndarray, list[str]]
     if not isinstance(profile, bytes):
         return pixels, []
     try:
-        trial = TRIAL.astype(np.uint8)
-        if np.abs(_converted(trial, profile).astype(int) - trial).max() <= SAME:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            "RGB",
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        if np.abs(_converted(TRIAL, transform).astype(int) - TRIAL).max() <= SAME:
             return pixels, []
         if pixels.ndim == 3 and pixels.dtype == np.uint8:
-            return _converted(pixels, profile), ["The colours were converted from the file's colour profile to sRGB."]
+            return _converted(pixels, transform), ["The colours were converted from the file's colour profile to sRGB."]
     except (ImageCms.PyCMSError, OSError):
         pass  # said below
     return pixels, ["The file's colour profile is not applied: colours may look different in other programs."]
 
 
-def _converted(pixels: np.ndarray, profile: bytes) -> np.ndarray:
-    converted = ImageCms.profileToProfile(
-        Image.fromarray(pixels),
-        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-        ImageCms.createProfile("sRGB"),
-        ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
-    return np.asarray(converted)
+def _converted(pixels: np.ndarray, transform: ImageCms.ImageCmsTransform) -> np.ndarray:
+    return np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), transform))

@@ -230,8 +230,8 @@ def is_hounsfield(dataset: Dataset, frame: int) -> bool:
     """
     holder = groups(dataset, frame, "PixelValueTransformationSequence")
     given = value(holder, "RescaleIntercept") is not None and item(dataset, "ModalityLUTSequence") is None
-    unsaid = value(dataset, "SOPClassUID") in COMPUTED_TOMOGRAPHY and word(holder, "RescaleType") == ""
-    return given and word(dataset, "Modality") == "CT" and (unsaid or word(holder, "RescaleType") == "HU")
+    units = ("HU", "") if value(dataset, "SOPClassUID") in COMPUTED_TOMOGRAPHY else ("HU",)
+    return given and word(dataset, "Modality") == "CT" and word(holder, "RescaleType") in units
 
 
 def sop_class_name(dataset: Dataset) -> str:

@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,10 +101,10 @@ class MedicalImage:
     def is_colour(self) -> bool:
         return self.pixels.ndim == 3
 
-    @property
+    @cached_property
     def has_gaps(self) -> bool:
         """Whether some values are not finite; they are drawn black, as padding is."""
-        return self.pixels.dtype.kind == "f" and not np.isfinite(self.pixels).all()
+        return not _is_whole(self.pixels)
 
     @property
     def nbytes(self) -> int:
@@ -223,8 +224,12 @@ def _to_8_bit(colour: np.ndarray) -> np.ndarray:
 
 def gaps(values: np.ndarray) -> list[str]:
     """The warning of values that are not finite, if there are any."""
-    whole = values.dtype.kind != "f" or np.isfinite(values).all()
-    return [] if whole else ["Some values are not numbers and are drawn black."]
+    return [] if _is_whole(values) else ["Some values are not numbers and are drawn black."]
+
+
+def _is_whole(values: np.ndarray) -> bool:
+    """Whether all are finite."""
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
 
 
 def span(values: np.ndarray) -> tuple[float, float]:

@@ -250,6 +250,18 @@ def visit(browser: Any, running: Running) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
+def rough(browser: Any, running: Running) -> Iterator[Any]:
+    """A page on which requests may fail, or that may be reloaded: what the console says of that is no fault."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-US")
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(running.address)
+    page.click(".mm-notice .mm-primary")
+    yield page
+    context.close()
+
+
+@pytest.fixture
 def page(visit: Callable[..., Any]) -> Any:
     """The page of a visitor who has closed the notice."""
     return visit()

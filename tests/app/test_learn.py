@@ -53,6 +53,11 @@ def answer(page, choice="cyst", confidence="sure"):
     page.wait_for_selector(".mm-verdict")
 
 
+def stop(page):
+    page.get_by_role("button", name="Stop and see your result").click()
+    page.wait_for_selector("[data-part=score]")
+
+
 @pytest.mark.usefixtures("shelf")
 def test_nothing_of_the_answer_is_sent_before_it_is_committed(page):
     seen = []
@@ -68,18 +73,6 @@ def test_nothing_of_the_answer_is_sent_before_it_is_committed(page):
     answer(page)
     page.wait_for_selector(".mm-shares li")
     assert any(b"LESSON" in response.body() for response in seen[3:])
-
-
-@pytest.fixture
-def rough(browser, running):
-    """A page on which requests may fail: what the console says of them is no fault."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-US")
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.goto(running.address)
-    page.click(".mm-notice .mm-primary")
-    yield page
-    context.close()
 
 
 @pytest.mark.usefixtures("shelf")
@@ -159,8 +152,7 @@ def test_what_the_network_declined_is_told_in_the_results(page):
 def test_results_in_which_nothing_was_declined_have_no_word_too_many(page):
     begin(page)
     answer(page)
-    page.get_by_role("button", name="Stop and see your result").click()
-    page.wait_for_selector("[data-part=score]")
+    stop(page)
     expect(page.locator(".mm-learn")).not_to_contain_text("null")
 
 
@@ -174,8 +166,7 @@ def test_leaving_the_page_is_asked_about_while_there_is_something_to_lose(page, 
     assert asked == ["beforeunload"]
     begin(page)
     answer(page)
-    page.get_by_role("button", name="Stop and see your result").click()
-    page.wait_for_selector("[data-part=score]")
+    stop(page)
     page.reload()
     assert asked == ["beforeunload"]
     enter(page).get_by_role("button", name="Make a deck").click()
@@ -254,8 +245,7 @@ def test_the_keyboard_alone_is_enough(page):
 def test_a_quiz_can_be_broken_off_and_gone_on_with(page):
     begin(page)
     answer(page)
-    page.get_by_role("button", name="Stop and see your result").click()
-    page.wait_for_selector("[data-part=score]")
+    stop(page)
     page.get_by_role("button", name="Next case").click()
     page.wait_for_selector("text=Case 2 of 3")
     page.wait_for_selector("[data-part=commit]")
@@ -542,8 +532,7 @@ def test_axe_finds_nothing_serious_in_the_tab(page, theme):
     answer(page)
     page.wait_for_selector(".mm-shares li")
     serious += axe_faults(page)
-    page.get_by_role("button", name="Stop and see your result").click()
-    page.wait_for_selector("[data-part=score]")
+    stop(page)
     serious += axe_faults(page)
     page.get_by_role("button", name="Other decks").click()
     page.get_by_role("button", name="Make a deck").click()

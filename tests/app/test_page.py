@@ -178,17 +178,6 @@ def test_closing_the_last_picture_leaves_the_focus_where_the_next_is_chosen(page
     expect(page.locator(".mm-drop [data-open=file]")).to_be_focused()
 
 
-@pytest.fixture
-def rough(browser, running):
-    """A page that may be reloaded: what Gradio says of its broken stream is no fault."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-US")
-    page = context.new_page()
-    page.goto(running.address)
-    page.click(".mm-notice .mm-primary")
-    yield page
-    context.close()
-
-
 def test_a_reload_brings_the_open_pictures_back(rough, png):
     open_picture(rough, png(seed=1), png(seed=2))
     rough.keyboard.press("n")

@@ -4,6 +4,8 @@ import { stayOnDrops } from "../../viewer/drops.js";
 import * as numbers from "../../viewer/numbers.js";
 import { keep, recall as kept } from "../../viewer/preferences.js";
 
+export { remember, remembered as recall } from "../../viewer/preferences.js";
+
 const THEME = "medmamba-theme", LANGUAGE = "medmamba-language";
 const SCROLLED = [".cr-people", ".cr-scroll"]; // what scrolls within the page
 const LONGEST_PRESS = 3000; // milliseconds: a browser may miss that a button was let go
@@ -120,19 +122,6 @@ export function isShared() {
     return Boolean(window.localStorage);
   } catch {
     return false;
-  }
-}
-
-// kind: as of keep().
-export function remember(name, value, kind) {
-  keep(name, value == null ? null : JSON.stringify(value), kind);
-}
-
-export function recall(name, kind) {
-  try {
-    return JSON.parse(kept(name, kind));
-  } catch { // not as remember() writes it
-    return null;
   }
 }
 
