@@ -133,10 +133,11 @@ class LocalEngine:
     Args:
         root: the folder of checkpoints; None takes the default.
         places: most pictures and maps that may wait or be worked on.
+        bfloat16: convolve in it on a processor that is faster so.
     """
 
-    def __init__(self, root: Path | None = None, places: int = 64) -> None:
-        self._root, self._places = root, Places(places)
+    def __init__(self, root: Path | None = None, places: int = 64, bfloat16: bool = False) -> None:
+        self._root, self._places, self._bfloat16 = root, Places(places), bfloat16
         self._classifiers: dict[str, Classifier] = {}
         self._loading = threading.Lock()
         self._questions: deque[_Question] = deque()
@@ -180,7 +181,7 @@ class LocalEngine:
             known = self._classifiers.get(name)
             place = registry.find(name, self._root)
             if known is None or registry.read_card(place).sha256 != known.card.sha256:
-                known = self._classifiers[name] = Classifier.load(place, device=device())
+                known = self._classifiers[name] = Classifier.load(place, device(), bfloat16=self._bfloat16)
             return known
 
     def _pass(self) -> None:

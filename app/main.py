@@ -58,9 +58,9 @@ def build_engine(settings: Settings) -> Engine:
     """
     places = AT_ONCE + settings.queue
     if settings.engine == "local":
-        return LocalEngine(places=places)
+        return LocalEngine(places=places, bfloat16=settings.bfloat16)
     cluster = Cluster(settings.ray_address, settings.ray_replicas, settings.ray_cores, settings.ray_gpus)
-    return RayEngine(cluster, places=places)
+    return RayEngine(cluster, places=places, bfloat16=settings.bfloat16)
 
 
 class Application:

@@ -50,8 +50,8 @@ class Cluster:
 class Replica:
     """What Ray runs, once for each replica."""
 
-    def __init__(self, root: Path | None) -> None:
-        self._engine = LocalEngine(root, places=AT_ONCE)  # Ray sends no more at once
+    def __init__(self, root: Path | None, bfloat16: bool) -> None:
+        self._engine = LocalEngine(root, AT_ONCE, bfloat16)  # Ray sends no more at once
         self._threads = ThreadPoolExecutor(AT_ONCE)
 
     async def work(self, method: str, *arguments: Any) -> Any:
@@ -71,14 +71,15 @@ class RayEngine:
         cluster: where they are. An application that already runs there is used as it is.
         root: the folder of checkpoints, which has to be the same on all machines; None takes the default.
         places: most pictures and maps that may wait or be worked on.
+        bfloat16: as for ``LocalEngine``, on each machine.
 
     Raises:
         MedMambaError: Ray is not installed, or the cluster cannot be reached.
     """
 
-    def __init__(self, cluster: Cluster, root: Path | None = None, places: int = 64) -> None:
+    def __init__(self, cluster: Cluster, root: Path | None = None, places: int = 64, bfloat16: bool = False) -> None:
         self._root, self._places, self._is_own = root, Places(places), not cluster.address
-        self._handle = _connect(cluster, root)
+        self._handle = _connect(cluster, root, bfloat16)
 
     def card(self, checkpoint: str) -> Card:
         return registry.read_card(registry.find(checkpoint, self._root))
@@ -133,7 +134,7 @@ class RayEngine:
         raise BusyError(FULL)
 
 
-def _connect(cluster: Cluster, root: Path | None) -> Any:
+def _connect(cluster: Cluster, root: Path | None, bfloat16: bool) -> Any:
     """The handle of the application, which is started where it does not run yet."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if not cluster.address:
@@ -170,4 +171,4 @@ def _connect(cluster: Cluster, root: Path | None) -> Any:
         ray_actor_options={"num_cpus": cluster.cores, "num_gpus": cluster.gpus},
         logging_config=logs,
     )
-    return serve.run(deployment.bind(root), name=NAME, route_prefix=None)
+    return serve.run(deployment.bind(root, bfloat16), name=NAME, route_prefix=None)

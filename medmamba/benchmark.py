@@ -21,7 +21,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from medmamba import runtimes, ss2d
+from medmamba import onednn, runtimes, ss2d
 from medmamba.arguments import new_file, whole_from
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.classifier import Classifier
@@ -122,6 +122,8 @@ def _network(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]
     sequential = MedMamba(model.config, backend="reference").to(device).eval()
     form = InferenceForm(model) if device.type == "cpu" else model
     peers = _peers(device)
+    has_bfloat16 = device.type == "cpu" and onednn.MULTIPLIES_BFLOAT16
+    rounded = {"MedMamba-T, convolutions in bfloat16": InferenceForm(model, bfloat16=True)} if has_bfloat16 else {}
     with torch.inference_mode():
         picture = torch.randn(1, 3, 224, 224, device=device)
 
@@ -143,7 +145,7 @@ def _network(device: torch.device, rounds: int) -> Iterator[tuple[str, Timings]]
         yield "224 px, batch 1: the scan", timings | interleaved(slow, max(3, rounds // 3), device)
         for batch in (1, 8):
             pictures = torch.randn(batch, 3, 224, 224, device=device)
-            named: dict[str, Callable[..., Any]] = {"MedMamba-T": form, **peers}
+            named: dict[str, Callable[..., Any]] = {"MedMamba-T": form, **rounded, **peers}
             calls = {name: partial(net, pictures) for name, net in named.items()}
             yield f"224 px, batch {batch}: peers, eager", interleaved(calls, rounds, device)
     if device.type == "cpu":

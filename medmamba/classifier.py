@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medmamba import conformal, novelty, registry
+from medmamba import conformal, novelty, onednn, registry
 from medmamba.checkpoints import Card, Checkpoint
 from medmamba.errors import RequestError
 from medmamba.inference import InferenceForm
+from medmamba.network import Network
 
 ROUTER = "router"  # its key among a card's temperatures and metrics
 TRUSTED_ERROR = 0.15  # test calibration error up to which a task's probabilities are put into words
@@ -126,21 +127,26 @@ class Answer:
 class Classifier:
     """A loaded checkpoint that answers; safe to share between threads, since answering changes nothing in it."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", bfloat16: bool = False) -> None:
+        """bfloat16: convolve in it on a CPU that is faster so (``InferenceForm``)."""
         self.card: Card = checkpoint.card
         self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         self.model = checkpoint.model.to(self.device)
-        self.network = InferenceForm(self.model) if InferenceForm.serves(self.model, self.device) else self.model
+        self.network: InferenceForm | Network = self.model
+        if InferenceForm.serves(self.model, self.device):
+            self.network = InferenceForm(self.model, bfloat16 and onednn.MULTIPLIES_BFLOAT16)
         self.novelty = checkpoint.novelty
 
     @classmethod
-    def load(cls, name_or_path: str | Path, device: str = "auto", backend: str = "auto") -> Self:
+    def load(
+        cls, name_or_path: str | Path, device: str = "auto", backend: str = "auto", bfloat16: bool = False
+    ) -> Self:
         """Load a checkpoint by its name under the checkpoints folder, or by its path.
 
         Raises:
             CheckpointError: there is none, or it is damaged.
         """
-        return cls(registry.load(name_or_path, backend=backend), device)
+        return cls(registry.load(name_or_path, backend=backend), device, bfloat16)
 
     def answer(self, display: np.ndarray, task: str | None = None) -> Answer:
         """Classify one displayed picture (H, W, 3) uint8; ``task`` overrides the router.

@@ -11,6 +11,8 @@ one and computes the same function:
     SS2D             its entry is two products with contiguous results, so that the depthwise convolution finds its
                      input channels-last and dense; delta is made inside the scan from its low-rank factors
     products         through oneDNN with weights laid out beforehand; SiLU and ReLU on the way (``onednn``)
+    bfloat16         if asked for, in the local branch's convolutions behind the first stage, whose rounding would go
+                     through all others; sums, the scan and the residual stream stay float32
 """
 
 from collections.abc import Iterator
@@ -30,10 +32,11 @@ from medmamba.ss2d import DIRECTIONS, SS2D
 class InferenceForm:
     """A trained network for CPU inference with the public halves of ``MedMamba``; no module, and without gradients.
 
-    In float32, whatever autocast says.
+    In float32, whatever autocast says, but for what ``bfloat16`` allows.
     """
 
-    def __init__(self, model: MedMamba) -> None:
+    def __init__(self, model: MedMamba, bfloat16: bool = False) -> None:
+        """bfloat16: convolve in it, which changes probabilities by thousandths (docs/benchmark.md)."""
         assert model.config.width % 4 == 0, "the channels of a half must fall into two equal parts"
         self.config: MedMambaConfig = model.config
         self.source = model
@@ -44,8 +47,8 @@ class InferenceForm:
         self.patch_bias = cast(Tensor, embedding.proj.bias).detach()[first]
         self.patch_norm = (embedding.norm.weight.detach()[first], embedding.norm.bias.detach()[first])
         self.blocks = [
-            [_Block(cast(SSConvSSM, block), order) for block in stage.blocks]
-            for stage, order in zip(model.stage_list, orders, strict=True)
+            [_Block(cast(SSConvSSM, block), order, bfloat16 and index > 0) for block in stage.blocks]
+            for index, (stage, order) in enumerate(zip(model.stage_list, orders, strict=True))
         ]
         self.mergings = [
             _Merging(cast(PatchMerging, stage.merging), before, after)
@@ -112,18 +115,20 @@ def _storage_order(width: int) -> Tensor:
 
 
 class _Block:
-    def __init__(self, block: SSConvSSM, order: Tensor) -> None:
+    def __init__(self, block: SSConvSSM, order: Tensor, bfloat16: bool) -> None:
         half = len(order) // 2
         reads_left, reads_right = order[:half], order[half:] - half  # which channel of its half stands where
         even = order[half // 2 : half // 2 + half] // 2  # which convolved channel goes where
         odd = torch.cat([order[: half // 2], order[half // 2 + half :]]) // 2
         entry, first, norm_1, _, second, norm_2, _, last, _ = cast(Any, block.conv)
         self.entry_scale, self.entry_shift = (t[reads_left] for t in _affine(entry))
-        self.convolutions = [
-            Convolution(*_folded(first.weight[:, reads_left], first.bias, norm_1), "relu"),
-            Convolution(*_folded(second.weight, second.bias, norm_2), "relu"),
-            Convolution(last.weight[even], last.bias[even], "relu"),
+        weights = [
+            _folded(first.weight[:, reads_left], first.bias, norm_1),
+            _folded(second.weight, second.bias, norm_2),
+            (last.weight[even], last.bias[even]),
         ]
+        dtype = torch.bfloat16 if bfloat16 else torch.float32
+        self.convolutions = [Convolution(*pair, "relu", dtype) for pair in weights]
         self.scanned = _Scanned(block.ss2d, block.norm, reads_right, odd)
 
     def add_to(self, grid: Tensor) -> None:

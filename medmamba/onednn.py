@@ -21,29 +21,36 @@ def _has_operators() -> bool:
 
 
 PREPACKS = _has_operators()
+# AVX-512's own bfloat16 is no faster than float32 here, and other processors would emulate it (docs/log.md).
+MULTIPLIES_BFLOAT16 = PREPACKS and torch.cpu._is_amx_tile_supported()
 
 
 class Convolution:
-    """A convolution of stride 1 that keeps the grid's size, with an activation, for inference in float32.
+    """A convolution of stride 1 that keeps the grid's size, with an activation, for inference.
+
+    It computes in its weight's type, float32 or bfloat16, and returns that; sums are kept in float32 either way.
 
     A linear map of the channels is one whose kernel is 1 x 1. The weight is laid out twice, for a picture alone and for
     several; with a grid of another size than the last call's, it is laid out anew.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, activation: Activation = "none") -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, activation: Activation = "none", dtype: torch.dtype = torch.float32
+    ) -> None:
         """weight: (out, in / groups, k, k), k odd, or (out, in)."""
         weight = weight.detach() if weight.ndim == 4 else weight.detach()[:, :, None, None]
-        self.weight = weight.contiguous(memory_format=torch.channels_last)
-        self.bias = None if bias is None else bias.detach()
+        self.weight = weight.to(dtype, memory_format=torch.channels_last)
+        self.bias = None if bias is None else bias.detach().to(dtype)
         self.activation = activation
         self.padding = weight.shape[-1] // 2
+        self.prepacks = PREPACKS and (dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
         self._packed: dict[bool, tuple[tuple[int, ...], Tensor]] = {}
 
     def __call__(self, grid: Tensor) -> Tensor:
         """(batch, H, W, in), dense -> (batch, H, W, out), dense."""
-        x = grid.permute(0, 3, 1, 2)
+        x = grid.to(self.weight.dtype).permute(0, 3, 1, 2)
         groups = x.shape[1] // self.weight.shape[1]
-        if not PREPACKS:
+        if not self.prepacks:
             return self._publicly(x, groups).permute(0, 2, 3, 1)
         settings = [self.padding] * 2, [1, 1], [1, 1], groups
         alone = len(x) == 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from medmamba import checkpoints, scan
+from medmamba import checkpoints, onednn, scan
 from medmamba.classifier import Band, Classifier, ClassScore, Novelty, PredictionSet, band_of, is_reliable, words_for
 from medmamba.errors import BackendUnavailable, CheckpointError, RequestError
 from medmamba.inference import InferenceForm
@@ -176,6 +176,16 @@ def test_a_named_scan_is_the_one_that_runs(generalist, classifier, picture, back
     named = Classifier.load(generalist, device="cpu", backend=backend)
     assert isinstance(named.network, InferenceForm) == rearranged
     assert_same(named.answer(picture()), classifier.answer(picture()))
+
+
+@pytest.mark.parametrize("has", [True, False])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_bfloat16_if_it_is_wanted_and_the_processor_has_it(generalist, monkeypatch, wanted, has):
+    monkeypatch.setattr(onednn, "MULTIPLIES_BFLOAT16", has)
+    form = Classifier.load(generalist, device="cpu", bfloat16=wanted).network
+    assert isinstance(form, InferenceForm)
+    expected = torch.bfloat16 if wanted and has else torch.float32
+    assert form.blocks[1][0].convolutions[0].weight.dtype == expected
 
 
 def test_a_named_scan_that_cannot_run_is_refused(generalist, monkeypatch):

@@ -80,6 +80,22 @@ def test_it_stays_in_float32_under_autocast():
         torch.testing.assert_close(form.pyramid(pictures.bfloat16())[-1], want, atol=0.05, rtol=0.05)
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_bfloat16_rounds_the_local_branch_behind_the_first_stage_alone(batch):
+    model = trained_like(MedMambaConfig.variant("T", num_outputs=6))
+    pictures = torch.randn(batch, 3, 64, 64)
+    exact, rounded = InferenceForm(model).features(pictures), InferenceForm(model, bfloat16=True).features(pictures)
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).abs().max() < 0.03 * exact.abs().max()
+    first, *others = InferenceForm(model, bfloat16=True).blocks
+    assert {convolution.weight.dtype for block in first for convolution in block.convolutions} == {torch.float32}
+    for block in (block for blocks in others for block in blocks):
+        assert {convolution.weight.dtype for convolution in block.convolutions} == {torch.bfloat16}
+        scanned = block.scanned
+        for product in (scanned.x_entry, scanned.gate, scanned.conv, scanned.x_proj, scanned.out):
+            assert product.weight.dtype == torch.float32
+
+
 def test_its_logits_have_no_gradients_though_the_networks_weights_have():
     form = InferenceForm(trained_like(MedMambaConfig((1, 1, 1, 1), 16, 3)).requires_grad_())
     assert not form.head(form.features(torch.randn(1, 3, 32, 32))).requires_grad

@@ -46,3 +46,15 @@ def test_without_a_bias_it_is_linear():
         convolution, grid = Convolution(torch.randn(8, 4), None), torch.randn(1, 3, 3, 4)
         torch.testing.assert_close(convolution(2 * grid), 2 * convolution(grid))
         assert convolution(torch.zeros(1, 3, 3, 4)).abs().max() == 0
+
+
+@pytest.mark.usefixtures("route")
+def test_in_bfloat16_it_sums_in_float32():
+    torch.manual_seed(0)
+    weight, bias, grid = torch.randn(8, 96, 3, 3), torch.randn(8), torch.randn(2, 7, 5, 96)
+    with torch.inference_mode():
+        got = Convolution(weight, bias, "relu", torch.bfloat16)(grid)
+        rounded = [t.bfloat16().double() for t in (grid.permute(0, 3, 1, 2), weight, bias)]
+        expected = F.conv2d(*rounded, padding=1).relu().permute(0, 2, 3, 1)
+    assert got.dtype == torch.bfloat16
+    torch.testing.assert_close(got.double(), expected, atol=1e-3, rtol=2**-8)  # half a unit of its last place is 2**-9

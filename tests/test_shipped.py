@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from medmamba import checkpoints, images
+from medmamba import checkpoints, images, onednn
 from medmamba.checkpoints import GOLDEN, Card
 from medmamba.classifier import ROUTER, Classifier
 from medmamba.data import picture_paths
@@ -62,6 +62,20 @@ def test_the_generalist_is_clearly_better_than_chance():
     assert len(areas) == 14
     assert sum(areas) / len(areas) >= 0.75
     assert metrics[ROUTER]["modality_accuracy"]["value"] >= 0.97
+
+
+@pytest.mark.shared_data
+def test_bfloat16_changes_no_probability_by_a_hundredth(shared_data, monkeypatch):
+    monkeypatch.setattr(onednn, "MULTIPLIES_BFLOAT16", True)  # slower where it has to be emulated, and the same
+    exact, rounded = (Classifier.load("generalist", "cpu", bfloat16=wanted) for wanted in (False, True))
+    differences = []
+    for task in (task for task in exact.card.layout.tasks if task.classes):
+        for path in picture_paths(shared_data, task, "val")[::20]:
+            display = images.read(path).display()
+            pairs = zip(exact.answer(display, task.name).scores, rounded.answer(display, task.name).scores, strict=True)
+            differences += [abs(before.probability - after.probability) for before, after in pairs]
+    assert len(differences) > 500
+    assert 0 < max(differences) <= 0.01
 
 
 @pytest.mark.shared_data

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from app.engine import FULL, TOGETHER, LocalEngine
+from app.main import build_engine
+from app.settings import Settings
 from medmamba import registry
 from medmamba.classifier import Classifier
 from medmamba.errors import BusyError, CheckpointError, RequestError
@@ -139,9 +141,21 @@ def test_a_map_of_the_last_stage_needs_no_further_pass(engine, batches):
 
 def test_zerogpu_works_the_network_on_processors(checkpoint_root, monkeypatch):
     devices, load = [], Classifier.load
-    monkeypatch.setattr(Classifier, "load", lambda place, device: (devices.append(device), load(place, "cpu"))[1])
+    monkeypatch.setattr(Classifier, "load", lambda place, device, **_: (devices.append(device), load(place, "cpu"))[1])
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     engine = LocalEngine(checkpoint_root, places=1)
     engine.card(NAME)
     engine.close()
     assert devices == ["cpu"]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_whether_bfloat16_is_allowed_is_a_setting(monkeypatch, wanted):
+    given, load = [], Classifier.load
+    monkeypatch.setattr(
+        Classifier, "load", lambda place, device, bfloat16: (given.append(bfloat16), load(place, "cpu"))[1]
+    )
+    engine = build_engine(Settings(bfloat16=wanted))
+    engine.card("generalist")
+    engine.close()
+    assert given == [wanted]
