@@ -5,21 +5,26 @@ A temperature is what logits are divided by before the softmax: of answers given
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import softmax
-from sklearn.metrics import log_loss
+from scipy.special import log_softmax, softmax
 
 TEMPERATURES = (0.05, 20.0)
 EVIDENCE_QUANTILE = 0.99
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017). logits (n, classes), labels (n,)."""
-    if logits.shape[1] == 1:  # a router to one task alone: its probability is 1 at any temperature
+    """The temperature with the least negative log-likelihood (Guo et al. 2017). logits (n, classes), labels (n,).
+
+    1 where no answer is wrong: the likelihood then grows without end as the temperature falls, and would leave whatever
+    bound there is, at which all later answers were certain.
+    """
+    of_truth = logits[np.arange(len(labels)), labels]
+    if (of_truth == logits.max(1)).all():  # as that of a router to one task alone, which is 1 at any temperature
         return 1.0
-    classes = np.arange(logits.shape[1])
 
     def loss(log_temperature: float) -> float:
-        return log_loss(labels, probabilities(logits, np.exp(log_temperature)), labels=classes)
+        """In logarithms throughout: probabilities that round to 0 would all cost the same."""
+        scaled = logits.astype(np.float64) / np.exp(log_temperature)
+        return float(-log_softmax(scaled, axis=1)[np.arange(len(labels)), labels].mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x))
 

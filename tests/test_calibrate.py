@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from medmamba import calibrate
 
@@ -25,6 +25,18 @@ def test_temperature_of_a_single_class_in_the_labels_is_finite():
     logits, _ = drawn(30)
     low, high = calibrate.TEMPERATURES
     assert low <= calibrate.temperature(logits, np.zeros(30, np.int64)) <= high
+
+
+def test_answers_that_are_all_right_say_nothing_of_the_temperature():
+    logits, _ = drawn(30)
+    assert calibrate.temperature(logits, logits.argmax(1)) == 1.0
+
+
+def test_the_price_of_a_sure_mistake_has_no_ceiling():
+    margins = np.repeat([5.0, 60.0], [99, 1])  # of the first class, which the last answer wrongly names
+    labels = np.repeat([0, 1], [99, 1])
+    found = calibrate.temperature(np.stack([margins, np.zeros(100)], axis=1), labels)
+    assert 99 * 5 * expit(-5 / found) == pytest.approx(60 * expit(60 / found), rel=1e-3), "the slope is not zero"
 
 
 def test_a_lone_class_is_certain_at_any_temperature():
