@@ -10,7 +10,7 @@ Nothing here unpickles anything; the authors' ``.pth`` files come in through ``o
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -280,6 +280,19 @@ def check_tensors(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor])
     if faults:
         more = f" and {len(faults) - 8} more" if len(faults) > 8 else ""
         raise CheckpointError(f"The weights do not fit the network: {'; '.join(faults[:8])}{more}.")
+
+
+def check_numbers(tensors: Iterable[Tensor]) -> None:
+    """Hold tensors out of somebody's file to what a network can take in.
+
+    Raises:
+        CheckpointError: one is sparse, quantised, complex or a shape without numbers, or not finite as float32.
+    """
+    for tensor in tensors:
+        if tensor.layout is not torch.strided or not tensor.is_cpu or tensor.is_quantized or tensor.is_complex():
+            raise CheckpointError("The weights are not plain numbers but sparse, quantised or complex; convert them.")
+        if not tensor.float().isfinite().all():
+            raise CheckpointError("The weights hold numbers that are not finite; they cannot answer.")
 
 
 def hash_of(path: Path) -> str:

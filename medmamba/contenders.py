@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from medmamba import calibrate, registry
-from medmamba.checkpoints import load_strictly
+from medmamba.checkpoints import check_numbers, load_strictly
 from medmamba.data import Split
 from medmamba.errors import CheckpointError, RequestError
 from medmamba.inference import InferenceForm
@@ -92,7 +92,9 @@ class OfLibrary(Contender):
     def __init__(self, library: str, name: str, weights: Path, classes: int, size: int) -> None:
         self.title, self.transform = f"{name} ({library})", Transform(size, *IMAGENET)
         self.model = _build(library, name, classes)
-        load_strictly(self.model, _read(weights))
+        tensors = _read(weights)
+        check_numbers(tensors.values())
+        load_strictly(self.model, tensors)
         self.model.eval().requires_grad_(False)
         self.parameters = sum(p.numel() for p in self.model.parameters())
         try:
@@ -156,6 +158,8 @@ def _read(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         content = torch.load(path, weights_only=True, map_location="cpu")
         content = content.get("state_dict", content)
+        if not all(isinstance(tensor, Tensor) for tensor in content.values()):
+            raise TypeError
         return {name.removeprefix("module."): tensor for name, tensor in content.items()}
     except Exception as error:  # damaged bytes lead torch's unpickler to IndexError, KeyError and many more
         raise CheckpointError("The weights are not a state dict that can be read without running code.") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from medmamba.checkpoints import Card, Checkpoint, check_tensors, hash_of, load_strictly
+from medmamba.checkpoints import Card, Checkpoint, check_numbers, check_tensors, hash_of, load_strictly
 from medmamba.errors import CheckpointError
 from medmamba.model import VARIANTS, MedMamba, MedMambaConfig
 from medmamba.preprocess import Transform
@@ -117,7 +117,8 @@ def load_pth(path: Path, backend: str = "auto") -> MedMamba:
     """Build the network that a file in the authors' layout holds, strictly.
 
     Raises:
-        CheckpointError: not such a file; a tensor is missing, left over, of the wrong shape or not finite.
+        CheckpointError: not such a file; a tensor is missing, left over, of the wrong shape, or cannot be computed
+            with.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -131,6 +132,7 @@ def load_pth(path: Path, backend: str = "auto") -> MedMamba:
         raise CheckpointError(
             "The file holds no state dict: expected tensors by name, or a dict with model_state_dict."
         )
+    check_numbers(content.values())
     content = {name.removeprefix("module."): tensor for name, tensor in content.items()}
     tensors = from_official(content)
     config = config_of(tensors)
@@ -140,8 +142,6 @@ def load_pth(path: Path, backend: str = "auto") -> MedMamba:
     except (ValueError, RuntimeError, ArithmeticError) as error:
         raise CheckpointError("These are not the weights of a MedMamba: no network has such shapes.") from error
     check_tensors(to_official(expected), content)
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise CheckpointError("The weights hold numbers that are not finite; they cannot answer.")
     model = MedMamba(config, drop_path=0.0, backend=backend)
     load_strictly(model, tensors)
     return model.eval().requires_grad_(False)

@@ -1,6 +1,7 @@
 """Two networks on a small folder of pictures, to a report that stands by itself."""
 
 import base64
+import math
 import re
 from io import BytesIO
 
@@ -103,6 +104,8 @@ def test_two_networks_of_libraries_need_only_class_folders(command, data, resnet
         ("torchvision:fcn_resnet50@{file}", ["--task", "skin"], "cannot build a classifier named 'fcn_resnet50'"),
         ("torchvision:resnet18@nowhere.pt", ["--task", "skin"], "no such file of weights"),
         ("torchvision:resnet18@{damaged}", ["--task", "skin"], "not a state dict"),
+        ("torchvision:resnet18@{numbers}", ["--task", "skin"], "not a state dict"),
+        ("torchvision:resnet18@{infinite}", ["--task", "skin"], "not finite"),
         ("torchvision:vit_b_32@{transformer}", ["--task", "skin", "--size", "96"], "takes no pictures of 96 pixels"),
         ("nowhere", [], "There is no checkpoint 'nowhere'"),
         ("{specialist}", ["--task", "chest"], "no task with the same classes in common"),
@@ -112,8 +115,10 @@ def test_two_networks_of_libraries_need_only_class_folders(command, data, resnet
 def test_what_cannot_be_compared(
     command, data, generalist, specialist, resnet_file, tmp_path, capsys, second, options, message
 ):
-    places = {name: tmp_path / name for name in ("damaged", "transformer")}
+    places = {name: tmp_path / name for name in ("damaged", "numbers", "infinite", "transformer")}
     places["damaged"].write_bytes(b"\x80\x04.")
+    torch.save({"fc.weight": 1, "fc.bias": 2}, places["numbers"])
+    torch.save(torch.load(resnet_file) | {"fc.bias": torch.full((3,), math.nan)}, places["infinite"])
     if "{transformer}" in second:
         torch.save(models.vit_b_32(num_classes=3).state_dict(), places["transformer"])
     second = second.format(file=resnet_file, specialist=specialist, **places)

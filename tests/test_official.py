@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from functools import partial
 
 import pytest
 import torch
@@ -164,11 +165,27 @@ def test_every_name_goes_there_and_back(official_weights, variant):
     }
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
 def test_numbers_that_are_not_finite_are_refused(official_weights, as_file, value):
     weights = official_weights()
-    weights["head.bias"][0] = value
+    weights["head.bias"] = torch.full((3,), value, dtype=torch.float64)
     with pytest.raises(CheckpointError, match="not finite"):
+        load_pth(as_file(weights))
+
+
+@pytest.mark.parametrize("name", ["head.bias", "layers.0.blocks.0.self_attention.A_logs"])
+@pytest.mark.parametrize("kind", ["sparse", "quantised", "complex", "a shape"])
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_no_plain_numbers_is_refused(official_weights, as_file, name, kind):
+    weights = official_weights()
+    change = {
+        "sparse": torch.Tensor.to_sparse,
+        "quantised": partial(torch.quantize_per_tensor, scale=0.1, zero_point=0, dtype=torch.qint8),
+        "complex": partial(torch.Tensor.to, dtype=torch.complex64),
+        "a shape": partial(torch.Tensor.to, device="meta"),
+    }[kind]
+    weights[name] = change(weights[name])
+    with pytest.raises(CheckpointError, match="not plain numbers but sparse, quantised or complex"):
         load_pth(as_file(weights))
 
 
