@@ -29,7 +29,6 @@ def draw(card: Card, seen: Mapping[str, Observed], folder: Path) -> list[Path]:
 
     ``features.png`` is among them where there are ``FEWEST_ON_MAP`` pictures.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     for task in card.layout.tasks:
         if not task.classes or task.name not in seen:
@@ -175,5 +174,6 @@ def _draw_features(axes: Axes, seen: Mapping[str, Observed]) -> None:
 
 
 def _write(figure: Figure, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)  # a task's name may have folders in it
     FigureCanvasAgg(figure).print_png(path)
     return path

@@ -103,8 +103,11 @@ class DropPath(nn.Module):
         return x * (kept / (1 - self.rate) if self.rate < 1 else kept).to(x.dtype)
 
     def draw(self, count: int, device: torch.device) -> Tensor:
-        """1 for each picture whose branch is kept, 0 for the others: (count, 1, 1, 1)."""
-        return torch.empty(count, 1, 1, 1, device=device).bernoulli_(1 - self.rate)
+        """1 for each picture whose branch is kept, 0 for the others: (count, 1, 1, 1).
+
+        Drawn on the CPU, whose generator is the one that a run keeps when it pauses.
+        """
+        return torch.empty(count, 1, 1, 1).bernoulli_(1 - self.rate).to(device)
 
 
 class SSConvSSM(nn.Module):

@@ -44,6 +44,7 @@ class RunFolder:
         self.model, self.averaged, self.optimiser, self.random = model, averaged, optimiser, random
         self._out, self._about = out, about
         self.pictures, self.best, self.seconds = 0, -math.inf, 0.0
+        self.losses: list[float] = []  # of the steps since the last row of ``metrics.csv``
         self._since = time.monotonic()
 
     def resume(self) -> None:
@@ -73,6 +74,7 @@ class RunFolder:
             self.random.set_state(state["random"])
             torch.set_rng_state(state["torch_random"])
             self.pictures, self.best, self.seconds = state["pictures"], state["best"], state["seconds"]
+            self.losses = state.get("losses", [])  # older states have none
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(
                 "The state.pt in the folder of --out is of another network or optimiser. Name another folder."
@@ -121,13 +123,15 @@ class RunFolder:
                 "torch_random": torch.get_rng_state(),
                 "pictures": self.pictures,
                 "best": self.best,
+                "losses": self.losses,
                 "seconds": self._elapsed(),
                 "about": self._about,
             },
         )
 
-    def record(self, loss: float, scores: dict[str, float]) -> None:
+    def record(self, scores: dict[str, float]) -> None:
         """Add a row to ``metrics.csv``, and keep the averaged weights, as the best as well if they are."""
+        loss = sum(self.losses) / len(self.losses)
         row = {"pictures": self.pictures, "seconds": round(self._elapsed()), "loss": round(loss, 4)}
         row |= {name: round(score, 4) for name, score in scores.items()}
         with (self._out / "metrics.csv").open("a", newline="", encoding="utf-8") as file:

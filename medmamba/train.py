@@ -126,7 +126,7 @@ def _train(config: TrainConfig, team: Team) -> None:
         loss.backward()
         return loss
 
-    last_save, losses = time.monotonic(), []
+    last_save = time.monotonic()
     bar = tqdm(total=config.pictures, initial=run.pictures, unit="pictures", smoothing=0.05, disable=not team.leads)
     with bar:
         while run.pictures < config.pictures:
@@ -143,9 +143,9 @@ def _train(config: TrainConfig, team: Team) -> None:
                     gradients(batch)
             else:
                 loss = gradients(batch)
-            losses.append(team.mean(loss))
+            run.losses.append(team.mean(loss))
             slope = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            if not math.isfinite(losses[-1] + float(slope)):
+            if not math.isfinite(run.losses[-1] + float(slope)):
                 raise RequestError(
                     "The loss has become too large to be a number. Go on from the state last saved: the same command "
                     "with a lower --learning-rate or --sharpness."
@@ -155,12 +155,12 @@ def _train(config: TrainConfig, team: Team) -> None:
 
             before, run.pictures = run.pictures, run.pictures + len(pictures)
             bar.update(len(pictures))
-            bar.set_postfix(loss=f"{np.mean(losses[-100:]):.3f}")
+            bar.set_postfix(loss=f"{np.mean(run.losses[-100:]):.3f}")
             finished = run.pictures >= config.pictures
             if finished or run.pictures // config.validate_every > before // config.validate_every:
                 if team.leads:
-                    run.record(float(np.mean(losses)), validate(average, layout, validation, transform))
-                losses.clear()
+                    run.record(validate(average, layout, validation, transform))
+                run.losses.clear()
             if team.leads and (finished or time.monotonic() - last_save > config.save_seconds):
                 run.save()
                 last_save = time.monotonic()

@@ -176,6 +176,14 @@ def test_two_pictures_are_drawn_without_a_map_of_features(checkpoint, seen, tmp_
     assert [path.name for path in figures.draw(checkpoint.card, few, tmp_path)] == ["chest.png"]
 
 
+def test_figures_of_a_task_whose_name_has_folders_in_it(checkpoint, seen, tmp_path):
+    chest = replace(checkpoint.card.layout.task("chest"), name="lungs/chest")
+    card = replace(checkpoint.card, layout=OutputLayout((chest,)))
+    few = {"lungs/chest": replace(seen["chest"], labels=np.array([0, 1]), logits=seen["chest"].logits[:2])}
+    assert figures.draw(card, few, tmp_path) == [tmp_path / "lungs" / "chest.png"]
+    assert (tmp_path / "lungs" / "chest.png").is_file()
+
+
 def test_a_picture_met_three_times_has_a_map_of_features(checkpoint, seen, tmp_path):
     """t-SNE that starts from principal components divides by their spread, and crashes where there is none."""
     same = {"chest": replace(seen["chest"], features=np.ones((3, 8), np.float32), labels=np.array([0, 1, 1]))}

@@ -69,6 +69,13 @@ def test_drop_path_takes_whole_pictures_and_keeps_the_mean():
     assert torch.equal(drop.eval()(out), out)
 
 
+def test_drop_path_draws_with_the_generator_that_a_paused_run_keeps():
+    """Whatever the device: a device's own generator would begin anew at each pause."""
+    before = torch.get_rng_state()
+    DropPath(0.5).draw(4, torch.device("meta"))
+    assert not torch.equal(torch.get_rng_state(), before)
+
+
 def test_drop_path_of_one_leaves_nothing():
     """As torchvision's StochasticDepth."""
     assert not DropPath(1.0).train()(torch.ones(3, 2, 2, 3)).any()

@@ -252,7 +252,8 @@ def test_a_run_killed_and_resumed_ends_with_the_same_weights(run, monkeypatch, s
     assert_equal_weights(weights(resumed), weights(whole))
     assert_equal_weights(weights(resumed, "averaged"), weights(whole, "averaged"))
     assert_equal_weights(weights(resumed, name="best.pt"), weights(whole, name="best.pt"))
-    assert [row["mean"] for row in rows(resumed)] == [row["mean"] for row in rows(whole)]
+    for column in ("mean", "loss"):
+        assert [row[column] for row in rows(resumed)] == [row[column] for row in rows(whole)]
 
 
 def test_a_kill_while_saving_leaves_the_state_before(run, monkeypatch):
