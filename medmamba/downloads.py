@@ -33,7 +33,7 @@ class Item:
 
 
 def read_table(data_set: DataSet, table: Table, source: Path, remarks: list[str]) -> list[Item]:
-    """The pictures that a table names, grouped by patient, by name.
+    """The pictures that a table names, grouped by patient, by name; of several rows of a picture the first one counts.
 
     Raises:
         DataError: there is no such table, or none of its rows fits a picture.
@@ -44,24 +44,28 @@ def read_table(data_set: DataSet, table: Table, source: Path, remarks: list[str]
     pictures = _pictures(source)
     files = {path.name: path for path in pictures}
     numbers = {c.name.casefold(): place for place, c in enumerate(data_set.classes)}
-    items, absent, unknown = [], 0, 0
+    items: dict[str, Item] = {}
+    absent = unknown = again = 0
     rows = list(_rows(data_set, table, found[0]))
     for picture, category, patient in rows:
         path, label = files.get(picture + table.suffix), numbers.get(category.casefold())
         absent, unknown = absent + (path is None), unknown + (label is None)
         if path and label is not None:
-            items.append(Item(label, patient or path.name, path.name, _copying(path)))
+            again += path.name in items
+            items.setdefault(path.name, Item(label, patient or path.name, path.name, _copying(path)))
     if not items:
         raise DataError(f"{_expected(data_set)} None of {len(rows)} rows fits a picture.{_packed(source)}")
     if absent:
         remarks.append(f"{absent} rows of the table name a picture that is not there.{_packed(source)}")
     if unknown:
         remarks.append(f"{unknown} rows of the table have a class that the set does not know.")
+    if again:
+        remarks.append(f"{again} rows of the table name a picture that a row before names; they were left out.")
     if twice := len(pictures) - len(files):
         remarks.append(f"{twice} pictures were left out, since another one has the same name.")
-    if extra := len(files) - len({item.name for item in items}):
+    if extra := len(files) - len(items):
         remarks.append(f"{extra} pictures were left out, since no row of the table gives them a class.")
-    return sorted(items, key=lambda item: item.name)
+    return [items[name] for name in sorted(items)]
 
 
 def read_folders(data_set: DataSet, _: ClassFolders, source: Path, remarks: list[str]) -> list[Item]:

@@ -234,14 +234,18 @@ def test_what_a_table_lacks_is_counted(table, tmp_path):
     save(source / "copies" / "0_1.png", 1)
     with (source / "metadata.csv").open("a") as file:
         file.write("x,1_0.png,BOD,nobody\n")
+        file.writelines(f"x,1_{number}.png,MEL,somebody else\n" for number in range(30))
     remarks = prepare.prepare(of_size("pad-ufes-20"), source, tmp_path / "out")
     assert remarks == [
         "2 rows of the table name a picture that is not there.",
         "1 rows of the table have a class that the set does not know.",
+        "30 rows of the table name a picture that a row before names; they were left out.",
         "1 pictures were left out, since another one has the same name.",
         "1 pictures were left out, since no row of the table gives them a class.",
         "ACK: 38 pictures, where the set has 40.",
     ]
+    written = [path.name for path in (tmp_path / "out").rglob("*.png")]
+    assert len(written) == len(set(written)), "a picture is in two splits or classes"
 
 
 @pytest.mark.parametrize(
