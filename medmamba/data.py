@@ -60,8 +60,11 @@ def load_split(root: Path, task: Task, split: str, size: int, cache: Path | None
     if not cached.exists():
         cached.parent.mkdir(parents=True, exist_ok=True)  # a task's name may have folders in it
         partial = cached.with_suffix(f".{secrets.token_hex(4)}.partial.npy")  # others may be filling the same cache
-        np.save(partial, _read_squares(paths, size))
-        partial.replace(cached)
+        try:
+            np.save(partial, _read_squares(paths, size))
+            partial.replace(cached)
+        finally:
+            partial.unlink(missing_ok=True)
     return Split(np.load(cached), labels)
 
 

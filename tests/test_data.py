@@ -1,5 +1,6 @@
 """Folders and MedMNIST files -> squares and labels."""
 
+import errno
 import os
 from dataclasses import replace
 
@@ -128,6 +129,17 @@ def test_the_cache_is_used_again(tree, tmp_path, monkeypatch):
     again = load_split(root, task, "train", 16, cache)
     assert np.array_equal(again.squares, first.squares)
     assert np.array_equal(again.labels, first.labels)
+
+
+def test_a_full_disk_leaves_no_part_of_the_cache(tree, tmp_path, monkeypatch):
+    def full(place, _):
+        place.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        load_split(tree(), task_of("b", "a", "c"), "train", 16, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_the_cache_takes_any_name_of_a_picture_and_of_a_task(tree, tmp_path):
