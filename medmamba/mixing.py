@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 class Mixture(NamedTuple):
-    """Pictures (batch, 3, H, W), what each has of itself (batch,), at least half, and the other's label (batch,)."""
+    """Pictures (batch, 3, H, W), what each has of itself (batch,), about half at least, the other's label (batch,)."""
 
     pictures: Tensor
     share: Tensor

@@ -29,7 +29,8 @@ class RunFolder:
         out: the folder.
         random: the generator of batches and augmentation.
         about: what ``best.pt`` says of the run besides its weights: among others its settings (``config``), as text,
-            what each output of its network stands for (``outputs``), and the runs before it (``earlier``).
+            what each output of its network stands for (``outputs``), the tasks with validation pictures
+            (``validated``), and the runs before it (``earlier``).
     """
 
     def __init__(
@@ -86,6 +87,8 @@ class RunFolder:
         others = [f"--{name} {then[name]}" for name in FIXED if then.get(name, now[name]) != now[name]]
         if about["outputs"] != self._about["outputs"]:
             others.append("other tasks or classes")
+        elif about.get("validated", self._about["validated"]) != self._about["validated"]:  # so is what "mean" means
+            others.append(f"validation pictures of {', '.join(about['validated'])}")
         if others:
             raise CheckpointError(
                 f"The folder of --out holds a run with {', '.join(others)}. Go on with these, or name another folder."

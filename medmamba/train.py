@@ -101,7 +101,8 @@ def _train(config: TrainConfig, team: Team) -> None:
     optimiser = optimisers.optimiser(config.optimiser, model, config.learning_rate, config.weight_decay)
     random = torch.Generator().manual_seed(config.seed)
     settings = {name: str(value) for name, value in asdict(config).items()}
-    about = {"config": settings, "earlier": earlier, "outputs": outputs_of(layout)}
+    validated = [task.name for task in tasks if count_pictures(config.data, task, "val")]
+    about = {"config": settings, "earlier": earlier, "outputs": outputs_of(layout), "validated": validated}
     run = RunFolder(config.out, model, averaged, optimiser, random, about)
     run.resume()
 

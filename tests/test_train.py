@@ -441,6 +441,15 @@ def test_another_run_does_not_go_on_in_the_folder(run, recipe, changes, sentence
     assert ((folder / "state.pt").read_bytes(), rows(folder)) == before
 
 
+def test_a_run_does_not_go_on_with_other_validation_pictures(run, recipe, tmp_path):
+    """Its rows would have other columns, and its best mean would be one of other tasks."""
+    shutil.copytree(recipe.parent, tmp_path / "data")
+    run(data=tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "ears" / "val")
+    with pytest.raises(CheckpointError, match=r"a run with validation pictures of ears, eyes\. Go on with these"):
+        run(data=tmp_path / "data", pictures=320)
+
+
 def test_a_run_that_goes_on_keeps_its_start(run):
     """The card tells of the weights that the run began with, whether or not they are named again."""
     start = run("first", pictures=16) / "best.pt"
