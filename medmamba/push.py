@@ -66,7 +66,7 @@ def model_card(card: Card, repository: str) -> str:
         "library_name: medmamba",
         "pipeline_tag: image-classification",
         "tags:",
-        *(f"- {tag}" for tag in tags),
+        *(f"- {json.dumps(tag, ensure_ascii=False)}" for tag in tags),  # YAML takes JSON's texts; a bare yes is no text
         "---",
         "",
     ]

@@ -7,10 +7,15 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
+
+from medmamba import checkpoints, push
+from medmamba.tasks import OutputLayout
 
 ROOT = Path(__file__).parents[1]
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -125,6 +130,14 @@ def test_a_push_that_fails_is_said(generalist, tmp_path, repository, sentence):
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["skin: photo", "yes", "#1", "2024", '- a "b"', "Öhre"])
+def test_tags_are_texts_whatever_a_task_is_named(generalist, name):
+    card = checkpoints.read_card(generalist)
+    card = replace(card, layout=OutputLayout((replace(card.layout.tasks[0], name=name),)))
+    _, head, _ = push.model_card(card, "lab/net").split("---\n", 2)
+    assert set(yaml.safe_load(head)["tags"]) == {"medical-imaging", "mamba", "not-for-diagnosis", name}
 
 
 def test_what_is_not_there_is_said(hub, tmp_path):
