@@ -206,6 +206,19 @@ def test_a_case_of_many_classes_fits_on_the_projector(seat, tmp_path):
         assert projector.evaluate("document.documentElement.scrollHeight <= innerHeight"), name
 
 
+def test_a_long_word_ends_where_the_phone_does(seat, tmp_path):
+    path = tmp_path / "long.zip"
+    case = Case(make_png(), "long", "https://example.org/" + 80 * "x")
+    path.write_bytes(write_deck(Deck("Long", "en", "own", (("long", 80 * "n"), ("short", "Short")), (case,))))
+    control, code = open_room(seat, path)
+    ann = seat(f"#{code}", **PHONE)
+    join(ann, "Ann")
+    for name, shown in (("start", ".cr-choice"), ("close", ".cr-wait"), ("reveal", ".cr-lesson")):
+        step(control, name)
+        expect(ann.locator(shown)).to_be_visible()
+        assert ann.evaluate("document.documentElement.scrollWidth") == 390, name
+
+
 def test_two_tabs_of_a_student_show_the_answer_that_was_given_last(seat, deck):
     control, code = open_room(seat, deck)
     first = seat(f"#{code}", **PHONE)

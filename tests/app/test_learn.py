@@ -522,6 +522,20 @@ def test_a_phone_in_german_shows_one_column(visit):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_a_long_word_takes_no_choice_off_the_screen(visit, png):
+    page = visit(viewport={"width": 390, "height": 844})
+    classes = ((80 * "n", 80 * "n"), *((name, name) for name in "abcdefg"))
+    deck = Deck("Long", "en", "own", classes, (Case(png(), "a", 80 * "x"),))
+    payload = {"name": "d.zip", "mimeType": "application/zip", "buffer": write_deck(deck)}
+    enter(page).set_input_files("[data-part=deck]", payload)
+    page.wait_for_selector("[data-part=commit]")
+    for box in page.locator(".mm-choice label").all():
+        box.click(timeout=5000)  # one behind the edge cannot be scrolled to
+        assert sum(box.bounding_box()[side] for side in ("x", "width")) <= 390
+    answer(page, "a")
+    assert page.locator(".mm-teaching").evaluate("text => text.scrollWidth <= text.clientWidth")
+
+
 @pytest.mark.usefixtures("shelf")
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_nothing_serious_in_the_tab(page, theme):
