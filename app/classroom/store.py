@@ -391,17 +391,18 @@ class RoomStore:
         with self._read() as db:
             return [_answered(row) for row in db.execute(asked)]
 
-    def counts(self, room: Room) -> tuple[int, int, int]:
-        """(students, answers to the current case, cases that the network has answered)."""
+    def counts(self, room: Room) -> tuple[int, int, int, int]:
+        """(students, answers to the current case, cases that the network has answered, id of who joined last or 0)."""
         here = select(cases.c.id).where(cases.c.room == room.id, cases.c.position == room.stage.position)
         asked = select(
             select(func.count()).where(students.c.room == room.id).scalar_subquery(),
             select(func.count()).where(answers.c.case == here.scalar_subquery()).scalar_subquery(),
             select(func.count()).where(cases.c.room == room.id, cases.c.network.is_not(None)).scalar_subquery(),
+            select(func.coalesce(func.max(students.c.id), 0)).where(students.c.room == room.id).scalar_subquery(),
         )
         with self._read() as db:
-            joined, answered, prepared = db.execute(asked).one()
-        return joined, answered, prepared
+            joined, answered, prepared, latest = db.execute(asked).one()
+        return joined, answered, prepared, latest
 
     def unprepared(self) -> list[tuple[int, str, list[str]]]:
         """(case, task, names of the classes) of every case that the network has not been asked about."""

@@ -119,6 +119,7 @@ students = Table(
     Column("label", Words, nullable=False),
     Column("revision", Integer, nullable=False),  # counts what changes this student's own view
     UniqueConstraint("room", "number"),
+    sqlite_autoincrement=True,  # whoever joins has another id than one who has left
 )
 answers = Table(
     "answers",

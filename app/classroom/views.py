@@ -40,16 +40,16 @@ def for_student(store: RoomStore, room: Room, student: Student, stage: Stage, no
     return view
 
 
-def teacher_tag(room: Room, stage: Stage, counts: tuple[int, int, int]) -> str:
+def teacher_tag(room: Room, stage: Stage, counts: tuple[int, int, int, int]) -> str:
     """Changes whenever ``for_teacher`` would; the current case's answers no longer change once it is closed."""
     return f"{room.version}.{stage.state}." + ".".join(map(str, counts))
 
 
 def for_teacher(
-    store: RoomStore, room: Room, stage: Stage, counts: tuple[int, int, int], now: float, is_named: bool
+    store: RoomStore, room: Room, stage: Stage, counts: tuple[int, int, int, int], now: float, is_named: bool
 ) -> View:
     """The view of the teacher's control page and of the projector. is_named: with the students' nicknames."""
-    joined, answered, prepared = counts
+    joined, answered, prepared, _ = counts
     view = _frame(room, stage, now) | {
         "code": room.code,
         "version": room.version,
@@ -91,7 +91,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 @functools.lru_cache(maxsize=8)
-def _ended_session(store: RoomStore, room: Room, counts: tuple[int, int, int]) -> results.Results:
+def _ended_session(store: RoomStore, room: Room, counts: tuple[int, int, int, int]) -> results.Results:
     """``counts`` are all that changes still: students leave, and the network may answer late."""
     return _session(store, room)
 

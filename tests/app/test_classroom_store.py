@@ -297,6 +297,15 @@ def test_a_nickname_is_overwritten_by_the_next_sweep(store, path):
     assert b"Nickname" not in on_disk(path)
 
 
+def test_who_joins_when_another_leaves_is_news_for_the_teacher(store):
+    room, _ = store.open_room(new_room(), NOW, 1)
+    ann, _ = store.join(room.code, "Ann", NOW)
+    before = views.teacher_tag(room, room.stage, store.counts(room))
+    store.leave(room, ann)
+    store.join(room.code, "Bob", NOW)
+    assert views.teacher_tag(room, room.stage, store.counts(room)) != before
+
+
 def test_what_the_network_has_not_seen_is_known_after_a_restart(store, url):
     room, _ = store.open_room(new_room(), NOW, 1)
     first = store.cases(room)[0].id
@@ -306,7 +315,7 @@ def test_what_the_network_has_not_seen_is_known_after_a_restart(store, url):
     todo = again.unprepared()
     assert [again.picture_of(case) for case, _, _ in todo] == [b"png1", b"png2"]
     assert todo[0][1:] == ("t", ["a", "b"])
-    assert again.counts(room) == (0, 0, 1)
+    assert again.counts(room) == (0, 0, 1, 0)
     again.close()
 
 
