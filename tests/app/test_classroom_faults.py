@@ -173,6 +173,17 @@ def test_an_answer_that_did_not_reach_the_server_is_not_called_saved(enter, teac
     assert teacher.view()["answered"] == 1
 
 
+def test_an_answer_is_called_saved_again_when_the_server_is_back(enter, teacher):
+    phone = enter(f"#{teacher.code}")
+    join(phone)
+    teacher.take("start")
+    phone.locator(".cr-choice label", has_text="Cyst").click()
+    phone.locator(".cr-confidence label").first.click()
+    for is_away, words in ((False, re.compile("Saved")), (True, LOST), (False, re.compile("Saved"))):
+        phone.context.set_offline(is_away)
+        expect(phone.locator(".cr-status")).to_have_text(words)
+
+
 def test_a_name_that_was_not_deleted_is_told_and_can_be_deleted_again(enter, teacher):
     phone = enter(f"#{teacher.code}")
     join(phone)

@@ -102,10 +102,14 @@ async function forgetName() {
   }
 }
 
-// The server is back: what was chosen meanwhile goes out now.
+// The server is back: what was chosen meanwhile goes out now, and what was saved before still is.
 function resume() {
-  tell(null);
   if (view?.state === "open" && draft.unsent) send();
+  else tellSaved();
+}
+
+function tellSaved() {
+  tell(view?.state === "open" && view.answer ? "class.saved" : null);
 }
 
 function tell(key) {
@@ -119,7 +123,7 @@ function show(next) {
   if (isNew) pane = null;
   // Another tab of this browser may have answered since. A view that was asked for before this one did knows nothing of it yet.
   if (isNew || (!draft.unsent && view.asked > saved)) draft = { ...(view.answer ?? {}) };
-  if (!draft.unsent || view.state !== "open") tell(view.state === "open" && view.answer ? "class.saved" : null);
+  if (!draft.unsent || view.state !== "open") tellSaved();
   const parts = { lobby, open, closed, revealed, ended }[view.state]();
   redraw(page, header(), ...parts.filter(Boolean));
   if (before && before.state !== view.state) (page.querySelector("h2") ?? page.querySelector(".cr-frame"))?.focus();
