@@ -78,24 +78,25 @@ class _Page(Sheets):
         self.at -= 0.015
 
     def figures(self, result: Results, students: int) -> None:
-        texts = self.texts
+        texts, is_heard = self.texts, result.network.of > 0
         self.write(texts("class.pdf.counts", students=students, cases=len(result.cases), answers=result.students.of))
         self.at -= 0.01
-        self.write(texts("class.result.against"), 13, "bold")
+        if is_heard:
+            self.write(texts("class.result.against"), 13, "bold")
         self.tally(texts("class.result.students"), result.students, STUDENTS)
         self.tally(texts("class.result.vote"), result.vote, STUDENTS)
-        self.tally(texts("class.result.network"), result.network, NETWORK)
-        differ = result.differences
-        self.at -= 0.008
-        words = {"student": differ.student, "network": differ.network, "neither": differ.neither}
-        self.write(texts("class.result.differ", **words))
+        if is_heard:
+            self.tally(texts("class.result.network"), result.network, NETWORK)
+            self.at -= 0.008
+            self.write(texts("class.result.differ", **vars(result.differences)))
         if result.declined:
             self.write(texts("class.result.declined", count=result.declined))
         self.at -= 0.012
         self.write(texts("class.result.classes"), 13, "bold")
         for entry in result.classes:
             self.tally(self.labels[entry.name], entry.students, STUDENTS)
-            self.tally(texts("class.result.network"), entry.network, NETWORK, indent=0.02)
+            if is_heard:
+                self.tally(texts("class.result.network"), entry.network, NETWORK, indent=0.02)
         self.at -= 0.012
         self.write(texts("class.result.confidence"), 13, "bold")
         for level, tally in result.confidence.items():

@@ -373,6 +373,13 @@ def test_a_teacher_who_deletes_a_room_is_not_told_to_join_again(enter, teacher):
     expect(control.locator(".cr-earlier")).to_have_count(0)
 
 
+def test_results_without_a_network_say_nothing_of_one(enter, teacher):
+    control = lead(enter, teacher)
+    teacher.take("start", "end")
+    expect(control.locator(".cr-figure")).to_have_count(2)
+    expect(control.locator(".cr-results")).not_to_contain_text("the network")
+
+
 def test_the_projector_s_link_and_the_code_are_of_the_room_that_was_opened_last(enter, teacher):
     control = lead(enter, teacher)
     control.evaluate("() => { navigator.clipboard.writeText = async (text) => { document.title = text } }")

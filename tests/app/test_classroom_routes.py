@@ -346,6 +346,17 @@ def test_what_the_network_declined_is_told_apart(client, desk):
     assert "Cases in which the network gave no answer, since the picture is unlike what it learnt: 1." in written
 
 
+def test_a_sheet_without_a_network_says_nothing_of_one(client, desk, monkeypatch):
+    deck = write_deck(make_deck("own", (("a", "Round"), ("b", "Square"))))
+    teacher = Side(client, **client.post("/classroom/rooms", content=deck).json())
+    take(teacher, "start", "end")
+    written = []
+    monkeypatch.setattr(record._Page, "write", lambda self, words, *_, **__: written.append(words))
+    assert teacher("GET", "results.pdf").status_code == 200
+    assert "Round" in written
+    assert not [words for words in written if "network" in words.lower()]
+
+
 def test_the_sheet_shows_grey_as_it_is_and_every_name(client, desk, monkeypatch):
     teacher = Side(client, **client.post("/classroom/rooms?deck=slices&names=true").json())
     ann = join(client, teacher, "Ann")

@@ -59,7 +59,7 @@ function share([right, of]) {
 
 // The results of a session.
 export function results(view) {
-  const { results: all, classes } = view, label = (name) => labelIn(classes, name);
+  const { results: all, classes } = view, isHeard = all.network[1] > 0, label = (name) => labelIn(classes, name);
   const heading = (key) => el("h2", { text: say(key) });
   const figure = (key, pair, kind = "") =>
     el("div", { class: `cr-figure ${kind}` }, el("strong", { text: percent(share(pair)) }), el("span", { text: say(key) }), el("small", { text: say("class.of", { right: pair[0], of: pair[1] }) }));
@@ -77,9 +77,9 @@ export function results(view) {
   const table = (head, rows) => el("div", { class: "cr-scroll", tabindex: "0" }, el("table", {}, el("thead", {}, cells("th", ...head.map((key) => say(key)))), el("tbody", {}, ...rows)));
   return el(
     "div", { class: "cr-results" },
-    heading("class.result.against"),
-    el("div", { class: "cr-figures" }, figure("class.result.students", all.students), figure("class.result.vote", all.vote), figure("class.result.network", all.network, "cr-network")),
-    el("p", { text: say("class.result.differ", all.differences) }),
+    isHeard && heading("class.result.against"),
+    el("div", { class: "cr-figures" }, figure("class.result.students", all.students), figure("class.result.vote", all.vote), isHeard && figure("class.result.network", all.network, "cr-network")),
+    isHeard && el("p", { text: say("class.result.differ", all.differences) }),
     all.declined > 0 && el("p", { text: say("class.result.declined", { count: all.declined }) }),
     heading("class.result.classes"),
     table(["class.result.class", "class.result.students", "class.network"], all.classes.map((entry) => cells("td", label(entry.name), tally(entry.students), tally(entry.network)))),
