@@ -143,6 +143,7 @@ def _start(tutor: Tutor, service: Service, name: str | None, body: bytes, texts:
     return {
         "quiz": token,
         "title": deck.title,
+        "language": deck.language,
         "question": texts.either(opinion.question_of(deck.task, card) or "learn.question.own"),
         "count": len(deck.cases),
         "classes": [{"name": n, "label": texts.label(n, label)} for n, label in deck.classes],

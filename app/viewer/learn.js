@@ -176,7 +176,8 @@ export class Learn {
 
   heading() {
     const where = this.text("learn.case", { number: this.position + 1, count: this.quiz.count });
-    return node("header", {}, node("p", { className: "mm-eyebrow" }, where, " · ", this.quiz.title),
+    return node("header", {}, node("p", { className: "mm-eyebrow" }, where, " · ",
+      node("span", { lang: this.quiz.language }, this.quiz.title)),
       node("h2", { tabIndex: -1 }, this.quiz.question));
   }
 
@@ -250,7 +251,7 @@ export class Learn {
     return node("section", { className: `mm-band mm-verdict ${said.right ? "mm-band-likely" : "mm-verdict-wrong"}` },
       node("strong", {}, this.text(said.right ? "learn.right" : "learn.wrong", { truth })),
       node("small", {}, this.text("learn.said", { choice: this.labels[choice], confidence: level })),
-      said.text ? node("p", { className: "mm-teaching" }, said.text) : null,
+      said.text ? node("p", { className: "mm-teaching", lang: this.quiz.language }, said.text) : null,
       said.source ? node("small", {}, said.source) : null);
   }
 

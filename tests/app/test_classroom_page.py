@@ -140,6 +140,7 @@ def test_a_whole_room(seat, deck):
     expect(ann.locator(".cr-truth")).to_contain_text("Cyst")
     expect(ann.locator(".cr-histogram .cr-network").first).to_be_visible()
     expect(bob.locator(".cr-truth")).to_contain_text("Zyste")
+    expect(bob.get_by_text(SECRET)).to_have_attribute("lang", "en")  # is read aloud as English
     ann.wait_for_timeout(100)
     assert SECRET.encode() in traffic(ann)
 

@@ -519,6 +519,7 @@ def test_a_phone_in_german_shows_one_column(visit):
     answer(page)
     page.wait_for_selector(".mm-shares li")
     assert "Zyste" in page.locator(".mm-learn-panel").inner_text()
+    expect(page.locator(".mm-teaching")).to_have_attribute("lang", "en")  # is read aloud as English
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

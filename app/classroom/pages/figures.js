@@ -26,12 +26,12 @@ export function histogram({ classes, histogram: counts = null, reveal = null, ow
   return el("ol", { class: "cr-histogram" }, ...rows);
 }
 
-// The teaching text, and where the picture comes from.
-export function lesson({ text, source, licence, network }) {
+// The teaching text, which is in the deck's language, and where the picture comes from.
+export function lesson({ text, source, licence, network }, lang) {
   const origin = [source, licence].filter(Boolean).join(" · ");
   return el(
     "div", { class: "cr-lesson" },
-    text && el("p", { text }),
+    text && el("p", { text, lang }),
     !network && el("p", { class: "mm-note", text: say("learn.network.none") }),
     network && refusal(network),
     origin && el("p", { class: "mm-note", text: origin }),

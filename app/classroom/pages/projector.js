@@ -41,7 +41,7 @@ function show(next) {
 function header() {
   const at = view.position < 0 || view.state === "ended" ? "" : say("class.case", { number: view.position + 1, count: view.cases });
   const invitation = ["lobby", "ended"].includes(view.state) ? null : el("span", { class: "cr-code-small", text: `${say("class.join.code")} ${view.code}` });
-  return el("header", { class: "cr-header" }, el("h1", { text: view.title }), el("span", { text: at }), el("span", { class: "cr-left", "data-left": true }), invitation);
+  return el("header", { class: "cr-header" }, el("h1", { text: view.title, lang: view.language }), el("span", { text: at }), el("span", { class: "cr-left", "data-left": true }), invitation);
 }
 
 function footer() {
@@ -118,7 +118,7 @@ function revealed() {
   if (!panes.length) panes.push(picture());
   const overlap = reveal.overlap != null && el("p", { class: "cr-overlap", text: say("class.overlap", { overlap: percent(reveal.overlap) }) });
   return [
-    el("div", { class: "cr-looking" }, el("div", { class: "cr-panes" }, ...panes), overlap, lesson(reveal)),
+    el("div", { class: "cr-looking" }, el("div", { class: "cr-panes" }, ...panes), overlap, lesson(reveal, view.language)),
     el("div", {}, question(), histogram(view)),
   ];
 }

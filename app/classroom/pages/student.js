@@ -139,8 +139,9 @@ function header() {
     button(say("class.leave"), leave),
     ...settings,
   );
-  const at = view.position < 0 || view.state === "ended" ? view.title : say("class.case", { number: view.position + 1, count: view.cases });
-  return el("header", { class: "cr-header" }, el("h1", { text: at }), el("span", { class: "cr-left", "data-left": true }), menu, trouble);
+  const isTitle = view.position < 0 || view.state === "ended";
+  const at = isTitle ? view.title : say("class.case", { number: view.position + 1, count: view.cases });
+  return el("header", { class: "cr-header" }, el("h1", { text: at, lang: isTitle && view.language }), el("span", { class: "cr-left", "data-left": true }), menu, trouble);
 }
 
 const heading = (text) => el("h2", { text, tabindex: "-1" });
@@ -233,7 +234,7 @@ function revealed() {
     panes.push(seen.element);
   }
   const bars = histogram({ classes: view.classes, reveal, own: answer?.choice });
-  return [heading(verdict), truth, beside(panes, [bars, lesson(reveal), status])];
+  return [heading(verdict), truth, beside(panes, [bars, lesson(reveal, view.language), status])];
 }
 
 function ended() {

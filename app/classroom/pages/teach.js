@@ -7,7 +7,7 @@ import { ask, Room, secondsLeft } from "./room.js";
 import { joinLink, showQrCode, takeStep } from "./teaching.js";
 
 const TIMES = [0, 15, 30, 45, 60, 90, 120, 180];
-const KEEP = "medmamba-room-"; // + code: {key, title} of a room opened in this browser
+const KEEP = "medmamba-room-"; // + code: {key} of a room opened in this browser
 const page = document.getElementById("page");
 const settings = await begin("class.teach.title");
 document.getElementById("strip").textContent = say("strip");
@@ -22,8 +22,8 @@ if (known) enter(location.hash.slice(1), known.key);
 else await choosing();
 addEventListener("hashchange", () => location.reload());
 
-function header(title) {
-  return el("header", { class: "cr-header" }, el("h1", { text: title }), el("a", { href: "../", text: "MedMamba" }), ...settings);
+function header(title, lang = false) {
+  return el("header", { class: "cr-header" }, el("h1", { text: title, lang }), el("a", { href: "../", text: "MedMamba" }), ...settings);
 }
 
 function complain(problem) {
@@ -136,7 +136,7 @@ function show(next) {
   view = next;
   redraw(
     page,
-    header(view.title),
+    header(view.title, view.language),
     line,
     el("div", { class: "cr-control" }, el("div", {}, lead(), current()), el("div", {}, invitation(), people())),
     keeping(),
