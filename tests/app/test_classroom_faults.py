@@ -373,6 +373,14 @@ def test_a_teacher_who_deletes_a_room_is_not_told_to_join_again(enter, teacher):
     expect(control.locator(".cr-earlier")).to_have_count(0)
 
 
+def test_the_keyboard_goes_on_at_the_projector_s_question(enter, teacher):
+    control = lead(enter, teacher)
+    projector = enter(f"projector#{teacher.code}", beside=control)
+    for _ in ("start", "close"):
+        projector.locator("[data-forward]").press("Enter")
+        expect(projector.locator("h2")).to_be_focused()
+
+
 def test_results_without_a_network_say_nothing_of_one(enter, teacher):
     control = lead(enter, teacher)
     teacher.take("start", "end")

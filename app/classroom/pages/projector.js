@@ -91,7 +91,7 @@ function picture() {
 }
 
 function question() {
-  return el("h2", { text: questionOf(view) });
+  return el("h2", { text: questionOf(view), tabindex: "-1" });
 }
 
 function open() {
