@@ -1,5 +1,6 @@
 """The files of a folder or of a ZIP by their paths inside it: bounded, without links, and never outside of it."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -31,15 +32,20 @@ def files_of(source: str | Path | bytes) -> tuple[Files, str]:
     return _without_wrapper(_of_zip(_read(path, MAX_INFLATED)), path.stem)
 
 
+def spelt(path: PurePosixPath) -> str:
+    """A path as it is typed: macOS packs a letter and its accent as two characters, and keyboards write one."""
+    return unicodedata.normalize("NFC", str(path))
+
+
 def _of_zip(data: bytes) -> Files:
     found: dict[str, Callable[[], bytes]] = {}
     try:
         for path, content in entries(data):
             if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
                 raise DeckError("The archive holds a path that leads out of it. Pack the deck again.")
-            if str(path) in found:
+            if (name := spelt(path)) in found:
                 raise DeckError("The archive holds two files of the same path. Pack the deck again.")
-            found[str(path)] = partial(bytes, content)
+            found[name] = partial(bytes, content)
     except ImageError as error:
         raise DeckError(str(error)) from None
     return found
@@ -52,7 +58,7 @@ def _of_folder(folder: Path) -> Files:
         if path.is_symlink():
             raise DeckError("The folder holds a link instead of a file. Copy the files themselves into it.")
         if path.is_file() and is_wanted(inside):
-            found[str(inside)] = partial(_read, path, MAX_BYTES)
+            found[spelt(inside)] = partial(_read, path, MAX_BYTES)
             if len(found) > MAX_ENTRIES:
                 raise DeckError(f"The folder holds more than {MAX_ENTRIES} files. Split it.")
     return found

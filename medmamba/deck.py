@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from medmamba import checkpoints, images
-from medmamba.bundle import Files, files_of
+from medmamba.bundle import Files, files_of, spelt
 from medmamba.checkpoints import Card
 from medmamba.errors import DeckError, ImageError
 
@@ -155,9 +155,9 @@ def _from_json(files: Files) -> Deck:
     cases = []
     for number, case in enumerate(entry["cases"], 1):
         path = PurePosixPath(case["picture"])
-        if path.is_absolute() or ".." in path.parts or str(path) not in files:
+        if path.is_absolute() or ".." in path.parts or spelt(path) not in files:
             raise DeckError(f"Case {number}: its picture is not in the deck. Paths start at deck.json, with slashes.")
-        cases.append(Case(**{**case, "picture": files[str(path)]()}))
+        cases.append(Case(**{**case, "picture": files[spelt(path)]()}))
     listed = tuple((c["name"], c["label"]) for c in entry.get("classes", ()))
     task = entry["task"]
     return Deck(entry["title"], entry.get("language", "en"), task, listed or _of_checkpoints(task), tuple(cases))

@@ -113,6 +113,13 @@ def test_what_is_no_deck_is_refused(source):
         read_deck(source)
 
 
+def test_a_picture_is_found_however_its_accents_are_packed(tmp_path):
+    packed = zipped(entry(cases=case(picture="\u00fcber.png")), **{"u\u0308ber.png": png(3)})
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        archive.extractall(tmp_path)
+    assert read_deck(packed).cases == read_deck(tmp_path).cases == (Case(png(3), "round"),)
+
+
 def test_two_files_of_the_same_path_are_refused():
     buffer = io.BytesIO(zipped(entry()))
     with zipfile.ZipFile(buffer, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
