@@ -104,6 +104,16 @@ def write_deck(deck: Deck, most: int = MAX_TOTAL) -> bytes:
     return buffer.getvalue()
 
 
+def check_words(title: str, language: str, source: str, licence: str) -> None:
+    """Refuse what ``write_deck`` would refuse of a deck with such words, before there is one.
+
+    Raises:
+        DeckError: which of them is not as the schema says.
+    """
+    case = {"picture": "-", "truth": "-", "source": source, "licence": licence}
+    _check({"title": title, "language": language, "task": "-", "cases": [case]})
+
+
 def check_pictures(deck: Deck) -> None:
     """Decode every picture once.
 
@@ -148,10 +158,7 @@ def _from_json(files: Files) -> Deck:
         entry = json.loads(content)
     except (ValueError, RecursionError):
         raise DeckError("deck.json is not JSON. Check its commas, quotes and brackets.") from None
-    fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
-    if fault is not None:
-        raise _error(fault)
-    _encoded(entry)
+    _check(entry)
     cases = []
     for number, case in enumerate(entry["cases"], 1):
         path = PurePosixPath(case["picture"])
@@ -233,21 +240,22 @@ def _to_json(deck: Deck, names: list[str]) -> bytes:
             for name, case in zip(names, deck.cases, strict=True)
         ],
     }
-    fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
-    if fault is not None:
-        raise _error(fault)
-    content = _encoded(entry)
+    content = _check(entry)
     if len(content) > MAX_JSON:
         raise DeckError(f"deck.json is larger than {MAX_JSON >> 20} MB.")
     return content
 
 
-def _encoded(entry: Any) -> bytes:
+def _check(entry: Any) -> bytes:
     """The text of ``deck.json``.
 
     Raises:
-        DeckError: a word in it has half of a character, as JSON's escapes can say and nothing can write.
+        DeckError: it is not as the schema says, or a word in it has half of a character, as JSON's escapes can say and
+            nothing can write.
     """
+    fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(entry))
+    if fault is not None:
+        raise _error(fault)
     try:
         return (json.dumps(entry, indent=1, ensure_ascii=False) + "\n").encode()
     except UnicodeEncodeError:

@@ -18,7 +18,17 @@ from tqdm import tqdm
 from medmamba import images
 from medmamba.arguments import new_file, whole_from
 from medmamba.classifier import Classifier
-from medmamba.deck import MAX_CASES, MODALITY, Case, Deck, check_pictures, classes_of, read_deck, write_deck
+from medmamba.deck import (
+    MAX_CASES,
+    MODALITY,
+    Case,
+    Deck,
+    check_pictures,
+    check_words,
+    classes_of,
+    read_deck,
+    write_deck,
+)
 from medmamba.errors import DataError, DeckError, ImageError
 from medmamba.lessons import is_answered
 from medmamba.listing import files_in, folders_in
@@ -61,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         DataError: the class folders are not among the task's classes, or hold no picture that can be read.
-        DeckError: so many cases are too few or too many, or the deck cannot be read.
+        DeckError: so many cases are too few or too many, a text is not as a deck's may be, or the deck cannot be read.
     """
     classifier = Classifier.load(arguments.checkpoint)
     if arguments.act == "check":
@@ -71,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         if not 1 <= arguments.n <= MAX_CASES:
             raise DeckError(f"A deck holds 1 to {MAX_CASES} cases; --n must lie between them.")
+        check_words(arguments.title or "-", arguments.language, arguments.source, arguments.licence)
         found = list(candidates(classifier, arguments.folder, arguments.task))
         if not found:
             raise DataError("The class folders hold no picture that can be read; look into one of them.")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medmamba import lessons
+from medmamba import deck_build, lessons
 from medmamba.classifier import Classifier
 from medmamba.cli import main
 from medmamba.deck import Deck, check_pictures, read_deck, write_deck
@@ -104,6 +104,21 @@ def test_a_deck_that_asks_whether_the_network_should_answer_is_one_that_it_answe
     ],
 )
 def test_what_cannot_be_built_is_said(folder, capsys, change, words):
+    assert main(["deck", "build", str(folder), "--task", "blood-cells", *change]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--language", "de-DE"], "language is not like en or de"),
+        (["--title", 121 * "t"], "title is longer than 120"),
+        (["--source", 501 * "s"], "source is longer than 500"),
+        (["--licence", 201 * "l"], "licence is longer than 200"),
+    ],
+)
+def test_what_no_deck_may_say_is_refused_before_the_work(folder, capsys, monkeypatch, change, words):
+    monkeypatch.setattr(deck_build, "candidates", None)
     assert main(["deck", "build", str(folder), "--task", "blood-cells", *change]) == 2
     assert words in capsys.readouterr().err
 
