@@ -295,6 +295,16 @@ def check_numbers(tensors: Iterable[Tensor]) -> None:
             raise CheckpointError("The weights hold numbers that are not finite; they cannot answer.")
 
 
+def check_logits(logits: Tensor) -> None:
+    """Hold what a network computes to numbers: finite weights may overflow, and a norm's variance may be negative.
+
+    Raises:
+        CheckpointError: not all of them are finite.
+    """
+    if not logits.isfinite().all():
+        raise CheckpointError("The weights lead to numbers that are not finite; they cannot answer.")
+
+
 def hash_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from medmamba import conformal, novelty, onednn, registry
-from medmamba.checkpoints import Card, Checkpoint
+from medmamba.checkpoints import Card, Checkpoint, check_logits
 from medmamba.errors import RequestError
 from medmamba.inference import InferenceForm
 from medmamba.network import Network
@@ -153,6 +153,7 @@ class Classifier:
 
         Raises:
             RequestError: the checkpoint has no such task, or needs one named.
+            CheckpointError: its weights lead to numbers that are not finite.
         """
         return self.answer_batch([display], task)[0]
 
@@ -163,6 +164,7 @@ class Classifier:
         with torch.inference_mode():
             pyramid = self.network.pyramid(self.card.transform.to_tensor(squares).to(self.device))
             logits = self.model.head(pyramid[-1]).float().cpu()
+            check_logits(logits)
             distances = novelty.scores(self.novelty, novelty.pooled(pyramid).cpu()) if self.novelty else None
         return [
             self._interpret(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from medmamba import novelty
+from medmamba.checkpoints import check_logits
 from medmamba.data import Split
 from medmamba.inference import InferenceForm
 from medmamba.network import Network
@@ -35,7 +36,11 @@ class Observed:
 
 @torch.inference_mode()
 def observe(model: Network, transform: Transform, split: Split) -> Observed:
-    """Run the network once over a split's squares."""
+    """Run the network once over a split's squares.
+
+    Raises:
+        CheckpointError: its weights lead to numbers that are not finite.
+    """
     device = next(model.parameters()).device
     network = InferenceForm(model) if InferenceForm.serves(model, device) else model
     weight = model.classifier.weight.T.float()
@@ -47,4 +52,5 @@ def observe(model: Network, transform: Transform, split: Split) -> Observed:
         outputs = model.classifier(features), novelty.pooled(pyramid), features, evidence
         columns.append(tuple(column.float().cpu() for column in outputs))
     logits, vectors, features, evidence = (torch.cat(column) for column in zip(*columns, strict=True))
+    check_logits(logits)
     return Observed(split.labels, logits.numpy(), vectors, features.numpy(), evidence.numpy())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from medmamba import checkpoints, onednn, scan
+from medmamba import checkpoints, onednn, registry, scan
 from medmamba.classifier import Band, Classifier, ClassScore, Novelty, PredictionSet, band_of, is_reliable, words_for
 from medmamba.errors import BackendUnavailable, CheckpointError, RequestError
 from medmamba.inference import InferenceForm
@@ -202,6 +202,14 @@ def test_widths_of_other_peoples_networks(specialist, tmp_path, tiny_model, pict
     classifier = Classifier.load(tmp_path / "other", device="cpu")
     want = classifier.model(card.transform.to_tensor(picture()[None]))[0]
     torch.testing.assert_close(classifier.answer(picture()).logits, want, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "value"), [("classifier.weight", 3e38), ("patch_embedding.norm.weight", 1e38)])
+def test_finite_weights_that_overflow_do_not_answer(generalist, picture, name, value):
+    loaded = registry.load(generalist)
+    loaded.model.get_parameter(name).fill_(value)
+    with pytest.raises(CheckpointError, match="lead to numbers that are not finite"):
+        Classifier(loaded, "cpu").answer(picture())
 
 
 def test_an_unknown_checkpoint_is_refused():

@@ -12,7 +12,7 @@ from PIL import Image
 from medmamba import card_words, checkpoints, cli, evaluate, figures, images, metrics, official, strangers
 from medmamba.classifier import ROUTER, Classifier, band_of
 from medmamba.data import Split
-from medmamba.errors import DataError
+from medmamba.errors import CheckpointError, DataError
 from medmamba.evaluate import NOVELTY
 from medmamba.observe import observe
 from medmamba.tasks import OutputLayout
@@ -169,6 +169,14 @@ def test_class_folders_that_fit_in_part_are_told(checkpoint, data, tmp_path, pla
     (tmp_path / "mine" / place / "naevus").rename(tmp_path / "mine" / place / "Naevus")
     with pytest.raises(DataError, match=r"skin/.*missing \['naevus'\], unknown \['Naevus'\]"):
         list(evaluate.find_splits(checkpoint.card.layout, tmp_path / "mine", "test", SIZE))
+
+
+def test_weights_whose_answers_are_no_numbers_are_not_measured(generalist, data):
+    loaded = checkpoints.load(generalist)
+    loaded.model.classifier.weight.fill_(3e38)
+    (_, split), *_ = evaluate.find_splits(loaded.card.layout, data, "test", SIZE)
+    with pytest.raises(CheckpointError, match="lead to numbers that are not finite"):
+        observe(loaded.model, loaded.card.transform, split)
 
 
 def test_two_pictures_are_drawn_without_a_map_of_features(checkpoint, seen, tmp_path):
