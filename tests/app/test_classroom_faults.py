@@ -7,6 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from app.classroom.throttle import Throttle
 from medmamba.deck import Case, Deck, write_deck
 from tests.app.conftest import Running, make_png
 
@@ -23,8 +24,9 @@ BLOCKED = """for (const kind of ["localStorage", "sessionStorage"])
 
 @pytest.fixture(scope="module")
 def running(checkpoint_root):
-    """A server of these tests' own: with the rooms of others, more would be opened from here than a server allows."""
-    with Running(checkpoint_root) as running:
+    """A server of these tests' own, on which one address may open as many rooms as there are tests."""
+    with pytest.MonkeyPatch.context() as patch, Running(checkpoint_root) as running:
+        patch.setattr(Throttle, "is_empty", lambda self, address: False)
         running.service.warm()
         yield running
 
@@ -371,6 +373,21 @@ def test_a_teacher_who_deletes_a_room_is_not_told_to_join_again(enter, teacher):
     control.wait_for_timeout(1500)  # a poll's pause
     expect(control.get_by_role("alert")).to_be_hidden()
     expect(control.locator(".cr-earlier")).to_have_count(0)
+
+
+def test_a_step_that_is_pressed_twice_is_taken_once_without_a_word(enter, teacher):
+    control = lead(enter, teacher)
+    control.locator("[data-step=start]").dblclick()
+    expect(control.locator("[data-step=close]")).to_be_visible()
+    projector = enter(f"projector#{teacher.code}", beside=control)
+    projector.locator("[data-forward]").wait_for()
+    for _ in range(2):
+        projector.keyboard.press("ArrowRight")
+    expect(projector.locator(".cr-histogram")).to_be_visible()
+    for page in (control, projector):
+        page.wait_for_timeout(500)
+        expect(page.locator("#page")).not_to_contain_text("gone on meanwhile")
+    assert teacher.view()["state"] == "closed"
 
 
 def test_the_keyboard_goes_on_at_the_projector_s_question(enter, teacher):

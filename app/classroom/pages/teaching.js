@@ -16,7 +16,16 @@ export async function showQrCode(room, image) {
   }
 }
 
+let left = null; // the view whose step is taken: a second press, before the next view is there, means the same step
+
 export async function takeStep(room, view, step) {
-  await room.ask("POST", `steps?step=${step}&version=${view.version}`);
+  if (view === left) return;
+  left = view;
+  try {
+    await room.ask("POST", `steps?step=${step}&version=${view.version}`);
+  } catch (problem) {
+    left = null;
+    throw problem;
+  }
   room.poll();
 }
