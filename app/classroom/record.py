@@ -16,6 +16,7 @@ from app.texts import PERCENT, Texts
 from medmamba.spreadsheet import harmless
 
 STUDENTS, NETWORK = "#0a6f66", "#8a4b00"
+LEFT_TO_RIGHT = "\u200e"  # behind a label: a number after Arabic or Hebrew would stand at the next one
 HEADER = (
     *("case", "truth", "network", "network_refused"),
     *("student", "answer", "right", "confidence", "mark_x", "mark_y"),
@@ -124,7 +125,7 @@ class _Page(Sheets):
             answer = texts("class.declined") if outcome.network is None else self.labels[outcome.network]
             self.write(f"{texts('class.network')}: {answer}", left=left)
         given = sorted(outcome.counts.items(), key=lambda item: -item[1])
-        counts = ", ".join(f"{self.labels[name]} {count}" for name, count in given)
+        counts = ", ".join(f"{self.labels[name]}{LEFT_TO_RIGHT} {count}" for name, count in given)
         self.write(f"{texts('class.answers')}: {counts or '–'}", left=left)
         if outcome.overlap is not None:
             self.write(texts("class.overlap", overlap=_percent(outcome.overlap)), left=left)

@@ -346,6 +346,18 @@ def test_what_the_network_declined_is_told_apart(client, desk):
     assert "Cases in which the network gave no answer, since the picture is unlike what it learnt: 1." in written
 
 
+def test_a_number_stands_behind_its_label_in_scripts_from_the_right_too(client, monkeypatch):
+    deck = write_deck(make_deck("own", (("a", "\u05e6\u05d9\u05e1\u05d8\u05d4"), ("b", "Square"))))
+    teacher = Side(client, **client.post("/classroom/rooms", content=deck).json())
+    ann = join(client, teacher)
+    take(teacher, "start")
+    ann("PUT", "answers/0", json={"choice": "a", "confidence": 2})
+    written = []
+    monkeypatch.setattr(record._Page, "write", lambda self, words, *_, **__: written.append(words))
+    teacher("GET", "results.pdf")
+    assert "Answers: \u05e6\u05d9\u05e1\u05d8\u05d4\u200e 1" in written
+
+
 def test_a_sheet_without_a_network_says_nothing_of_one(client, desk, monkeypatch):
     deck = write_deck(make_deck("own", (("a", "Round"), ("b", "Square"))))
     teacher = Side(client, **client.post("/classroom/rooms", content=deck).json())
