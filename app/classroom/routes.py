@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import segno
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi import Path as PathNumber
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
@@ -41,6 +42,7 @@ LINK_LENGTH = 200
 NOT_SAVED = "Nothing can be saved at the moment; what was saved before is safe. Try again in a minute."
 
 Key = Annotated[str, Header(alias="authorization")]
+Number = Annotated[int, PathNumber(le=2**31 - 1)]  # what a database holds
 
 
 logger = logging.getLogger(__name__)
@@ -244,7 +246,7 @@ def _teachers(desk: Desk) -> APIRouter:
         return Response(status_code=204, headers=PRIVATE)
 
     @router.delete("/rooms/{code}/names/{number}")
-    def drop_name(room: Own, number: int) -> Response:
+    def drop_name(room: Own, number: Number) -> Response:
         """Delete a student's nickname."""
         store.drop_name(room, number)
         return Response(status_code=204, headers=PRIVATE)

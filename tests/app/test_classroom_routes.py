@@ -288,6 +288,7 @@ def test_names_can_be_removed_by_both_sides_and_one_can_leave(client, teacher):
     ann, bob = join(client, teacher, "Ann"), join(client, teacher, "Bob")
     assert ann("DELETE", "student/name").status_code == 204
     assert teacher("DELETE", "names/2").status_code == 204
+    assert teacher("DELETE", f"names/{10**30}").status_code == 422
     assert [s["label"] for s in teacher("GET", "teacher").json()["students"]] == ["#1", "#2"]
     assert bob("DELETE", "student").status_code == 204
     assert bob("GET", "student").status_code == 403
