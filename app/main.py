@@ -32,11 +32,11 @@ from app.proxies import Proxies
 from app.ray_engine import Cluster, RayEngine
 from app.routes import VIEWER, add_routes, disk_fails, misnamed, misshapen, refused
 from app.service import Service
-from app.settings import MEGABYTE, Settings
+from app.settings import MEGABYTE, Settings, SettingsError
 from app.store import PictureStore
 from app.tutor import Tutor
 from app.uploads import keep_swept, private_folder
-from medmamba import lessons
+from medmamba import lessons, registry
 
 QUIZ_SECONDS = 3600.0  # an untouched quiz stays so long: a student may think
 SESSIONS = 300  # of which Gradio keeps a copy of the page's settings, 10,000 by default; the page needs none of it
@@ -44,7 +44,13 @@ ROOT = Path(__file__).parents[1]
 
 
 def build_service(settings: Settings) -> Service:
-    """The service behind the page, with nothing loaded yet."""
+    """The service behind the page, with nothing loaded yet.
+
+    Raises:
+        MedMambaError: there are no such weights as the settings name, or as for ``build_engine``.
+    """
+    if settings.checkpoint and settings.checkpoint not in (names := registry.list_all()):
+        raise SettingsError(f"MEDMAMBA_CHECKPOINT names none of the checkpoints there are: {', '.join(names) or '–'}.")
     store = PictureStore(settings.held_bytes, settings.held_seconds)
     line = Line(settings.queue, settings.held_bytes // 2)
     return Service(store, default=settings.checkpoint, engine=build_engine(settings), line=line)
@@ -176,7 +182,7 @@ def build_desk(settings: Settings, service: Service) -> Desk:
     Raises:
         MedMambaError: the database cannot be opened.
     """
-    store = RoomStore(tables.connect(settings.rooms or tables.default_url()))
+    store = RoomStore(tables.connect(settings.rooms))
     return Desk(store, service, settings.room_hours, decks=lessons.decks)
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,10 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the server until it is interrupted; returns the exit code.
 
     Raises:
-        MedMambaError: a setting is not usable, or a port is taken; nothing is served.
+        MedMambaError: a setting is not usable, a port is taken, or no temporary file can be written; nothing is served.
     """
     given = {"engine": arguments.engine} if arguments.engine else {}
     settings = Settings.load(arguments.settings, **given)
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:  # there is none, or none with a byte of space
+        raise SettingsError("No temporary file can be written. Set TMPDIR to a folder with space in it.") from None
     sockets = listen(settings.host, settings.port)
     # Only now, since it takes its time: what is wrong with the settings or the port has been said by then.
     from app.main import build_server, build_service

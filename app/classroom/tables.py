@@ -141,14 +141,14 @@ def default_url() -> str:
     return f"sqlite:///{folder / 'rooms.sqlite'}"
 
 
-def connect(url: str) -> Engine:
-    """An engine with all tables in place.
+def connect(url: str = "") -> Engine:
+    """An engine with all tables in place. url: "" for the private file.
 
     Raises:
         MedMambaError: the address is none, or there is no database behind it.
     """
     try:
-        parsed = make_url(url)
+        parsed = make_url(url or default_url())
         engine = create_engine(parsed, **POOLS.get(parsed.get_backend_name(), {}))
         if engine.dialect.name == "sqlite":
             _guard_file(parsed.database)

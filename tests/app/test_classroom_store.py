@@ -456,3 +456,10 @@ def test_the_file_is_for_its_owner_alone(store, path):
 def test_an_address_that_is_none_names_the_setting(url):
     with pytest.raises(MedMambaError, match="MEDMAMBA_ROOMS"):
         tables.connect(url)
+
+
+def test_without_a_home_that_can_be_written_the_setting_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with pytest.raises(MedMambaError, match="MEDMAMBA_ROOMS"):
+        tables.connect()

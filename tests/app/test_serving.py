@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app import serving
+from app import cli, serving
 from app.settings import SettingsError
 from scripts import hostile
 
@@ -173,6 +173,27 @@ def test_a_metrics_port_that_is_taken_is_said_and_nothing_is_left(checkpoint_roo
     assert f"Port {port} is taken" in done.stderr
     assert "MEDMAMBA_METRICS_PORT (metrics_port in the settings file)" in done.stderr
     assert list(tmp_path.glob("medmamba-*")) == []
+
+
+def test_weights_that_there_are_not_are_said_and_no_others_answer_in_their_place(checkpoint_root):
+    given = os.environ | {"MEDMAMBA_CHECKPOINT": "generallist", "MEDMAMBA_CHECKPOINTS": str(checkpoint_root)}
+    command = [sys.executable, "-m", "app"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=given | {"MEDMAMBA_PORT": "0"}, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    assert "MEDMAMBA_CHECKPOINT names none of the checkpoints there are: generalist, second." in done.stderr
+
+
+def test_without_a_folder_for_temporary_files_one_is_asked_for(monkeypatch, capsys):
+    def none():
+        raise FileNotFoundError
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # or it would serve, if it did not ask
+        monkeypatch.setenv("MEDMAMBA_PORT", str(taken.getsockname()[1]))
+        assert cli.main([]) == 2
+    assert "Set TMPDIR" in capsys.readouterr().err
 
 
 def test_a_host_that_is_not_of_this_machine_is_said():
