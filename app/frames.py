@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from medmamba.images import MedicalImage, Window
+from medmamba.images.picture import between
 
 MAX_SHOWN = 16_000_000  # pixels; larger pictures are shown at a whole fraction of their size
 CT_PRESETS = {
@@ -17,7 +18,6 @@ CT_PRESETS = {
     "bone": (480, 2500),
     "brain": (40, 80),
 }
-NARROWEST = 1e-30  # of a window: diffusion, in square metres a second, spans millionths of millionths
 TAILS = (0.5, 99.5)  # percentiles of the "contrast" preset
 
 
@@ -85,17 +85,22 @@ def _is_hounsfield(image: MedicalImage) -> bool:
     return image.kind == "DICOM" and image.tags.get("RescaleType") == "HU" and not image.is_colour
 
 
+def full_window(image: MedicalImage) -> Window:
+    """The full range, through which a picture is drawn that names no window; the viewer has one for colours, too."""
+    return between(*((0.0, 255.0) if image.is_colour else image.value_range))
+
+
 def _presets(image: MedicalImage, frame: Frame) -> list[tuple[str, Window]]:
     """(name, window): the default first, then those of keys 1 to 5."""
-    full = _window(*((0.0, 255.0) if image.is_colour else image.value_range))
+    full = full_window(image)
     named = [("default", image.window or full)]
     if _is_hounsfield(image):
         return named + [(name, Window(centre, width)) for name, (centre, width) in CT_PRESETS.items()]
     low, high = full.centre - full.width / 2, full.centre + full.width / 2
     tails = np.percentile(_inside(image, frame), TAILS)
-    named += [("full", full), ("contrast", _window(float(tails[0]), float(tails[1])))]
+    named += [("full", full), ("contrast", between(float(tails[0]), float(tails[1])))]
     third = (high - low) / 3
-    named += [("dark", _window(low, high - third)), ("bright", _window(low + third, high))]
+    named += [("dark", between(low, high - third)), ("bright", between(low + third, high))]
     return named + [("file", window) for window in image.windows[1:2]]
 
 
@@ -106,10 +111,6 @@ def _inside(image: MedicalImage, frame: Frame) -> np.ndarray:
     low, high = _padding(image, frame) or (math.inf, -math.inf)
     inside = values[((values < low) | (values > high)) & ((samples > 0) | (not image.has_gaps))]
     return inside if inside.size else values
-
-
-def _window(low: float, high: float) -> Window:
-    return Window((low + high) / 2, max(high - low, NARROWEST), "LINEAR_EXACT")
 
 
 def _preset(name: str, window: Window) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Drawn with matplotlib, which gives both formats from one layout.
 """
 
 import io
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from app import present
+from app.frames import full_window
 from app.service import Analysis
 from app.sheets import ALERT, MARGIN, QUIET, Sheets, height_of, pdf
 from app.texts import Texts
@@ -66,7 +68,7 @@ def render(analysis: Analysis, map_: EvidenceMap | None, look: Look, texts: Text
     """
     if kind not in FORMATS:
         raise RequestError(f"There is no report as {kind!r}; there are: {', '.join(FORMATS)}.")
-    display = _fitting(analysis.image.display(_window(analysis.image, look)))
+    display = _fitting(_drawn(analysis.image, look))
     page = _Page(texts)
     page.head(secrets.token_hex(4))
     page.pictures(display, None if map_ is None else overlay(display, map_, look))
@@ -75,13 +77,21 @@ def render(analysis: Analysis, map_: EvidenceMap | None, look: Look, texts: Text
     return FORMATS[kind](page.done())
 
 
-def _window(image: MedicalImage, look: Look) -> Window | None:
+def _window(image: MedicalImage, look: Look) -> Window:
     """The window on the screen: one of the file's, whose table the page does not send back, or one by its formula."""
-    if look.window is None or image.is_colour:
-        return None
+    if look.window is None:
+        return image.window or full_window(image)
     # Those that the page offers, the default last: it is not named, and another table may cover the same span.
     named = (w for w in reversed(image.windows[:2]) if (w.centre, w.width, w.function) == look.window)
     return next(named, None) or Window(*look.window)
+
+
+def _drawn(image: MedicalImage, look: Look) -> np.ndarray:
+    """The picture as on the screen, where colours have a window, too: each channel goes through it."""
+    window = _window(image, look)
+    if not image.is_colour:
+        return image.display(window)
+    return np.floor(window.apply(image.display()) * 255 + 0.5).astype(np.uint8)
 
 
 def _png(sheets: list[Figure]) -> bytes:
@@ -152,9 +162,8 @@ class _Page(Sheets):
     def settings(self, analysis: Analysis, map_: EvidenceMap | None, look: Look) -> None:
         texts, card = self.texts, analysis.card
         lines = [texts("report.frame", frame=analysis.image.frame + 1, frames=analysis.image.frames)]
-        if look.window and not analysis.image.is_colour:
-            centre, width = (_figure(value, texts) for value in look.window[:2])
-            lines.append(texts("viewer.wl", centre=centre, width=width))
+        window = _window(analysis.image, look)
+        lines.append(texts("viewer.wl", centre=_figure(window.centre, texts), width=_figure(window.width, texts)))
         if map_ is not None:
             label = texts.term(next(c.label for c in analysis.task.classes if c.name == map_.class_name))
             method = texts(f"method.{map_.method}")
@@ -173,7 +182,7 @@ class _Page(Sheets):
 
 def _figure(value: float, texts: Texts) -> str:
     """A window's number as on the screen (viewer/viewer.js)."""
-    written = f"{value:.0f}" if abs(value) >= 10 else f"{value:.3g}"
+    written = str(math.floor(value + 0.5)) if abs(value) >= 10 else f"{value:.3g}"
     return written.replace(".", texts("number.decimal"))
 
 

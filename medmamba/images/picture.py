@@ -19,6 +19,7 @@ from medmamba.errors import ImageError
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID", "LUT")
 SMALLEST_PART = 16  # pixels a side
 PART = "This is a part of a larger picture."
+NARROWEST = 1e-30  # of a window: diffusion, in square metres a second, spans millionths of millionths
 NUMBER = 36  # bytes of one number in a tuple
 CHUNK = 1 << 20  # values rendered at a time, so that a picture at the size limit needs little memory beside its own
 
@@ -61,6 +62,12 @@ class Window:
         if self.width == 1.0:
             return (x > self.centre - 0.5).astype(np.float64)
         return np.clip((x - (self.centre - 0.5)) / (self.width - 1.0) + 0.5, 0.0, 1.0)
+
+
+def between(black: float, white: float) -> Window:
+    """The window from black to white; where they are the same, that value is black."""
+    width = white - black if white - black > NARROWEST else 1.0
+    return Window(black + width / 2, width, "LINEAR_EXACT")
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +208,7 @@ class MedicalImage:
         """
         chosen = window if isinstance(window, Window) else Window(*window) if window is not None else self.window
         if chosen is None:
-            black, white = self.value_range
-            chosen = Window((black + white) / 2, max(white - black, 1e-30), "LINEAR_EXACT")
+            chosen = between(*self.value_range)
 
         def render(values: np.ndarray) -> np.ndarray:
             with np.errstate(all="ignore"):

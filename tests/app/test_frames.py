@@ -51,6 +51,13 @@ def test_gaps_are_told_and_do_not_set_the_contrast():
     np.testing.assert_allclose(shown[128:], values[128:], rtol=1e-4)
 
 
+def test_a_slice_of_one_value_is_black_and_has_a_window_that_can_be_read():
+    image = images.read(dicom(np.full((8, 8), 7, np.int16), Modality="MR"), guarded=False)
+    presets = described(image)[0]["presets"]
+    assert {(preset["centre"], preset["width"]) for preset in presets[:3]} == {(7.5, 1.0)}
+    assert not image.display().any()
+
+
 SCREENSHOT = "1.2.840.10008.5.1.4.1.1.7"
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.report import Look, _Page, _window, overlay, render
+from app.report import Look, _drawn, _Page, _window, overlay, render
 from app.service import Question
 from app.texts import texts_for
 from medmamba.errors import RequestError
@@ -62,6 +62,23 @@ def test_a_window_has_the_decimal_mark_of_the_language(analysis):
     assert any("B 1234 Z 0,457" in line for line in words_of(page))
 
 
+def test_the_default_window_is_named_with_the_numbers_that_are_on_the_screen(analysis):
+    for window, values, words in (
+        (Window(40, 400), (0, 255), "W 400 L 40"),
+        (None, (0.0, 253.0), "W 253 L 127"),  # Math.round of 126.5
+    ):
+        image = MedicalImage(np.zeros((8, 8), np.int16), window=window, value_range=values)
+        page = _Page(texts_for("en"))
+        page.settings(dataclasses.replace(analysis, image=image), None, Look())
+        assert any(words in line for line in words_of(page))
+
+
+def test_colours_go_through_the_window_that_is_on_the_screen():
+    image = MedicalImage(np.array([[[0, 100, 200]]], np.uint8))
+    assert _drawn(image, Look()).tolist() == [[[0, 100, 200]]]
+    assert _drawn(image, Look(window=(100.0, 100.0, "LINEAR_EXACT"))).tolist() == [[[0, 128, 255]]]
+
+
 def test_what_does_not_fit_goes_on_another_sheet(analysis, strong):
     image = analysis.image.replace(warnings=tuple(f"Warning {n}." for n in range(60)))
     long = dataclasses.replace(analysis, image=image)
@@ -107,7 +124,7 @@ def test_of_two_tables_over_one_span_the_second_is_the_one_that_the_page_names()
     default, other = (Window(1, 2, "LUT", lut=lut, lut_top=99) for lut in ((0, 9, 99), (0, 90, 99)))
     image = MedicalImage(np.array([[0, 1, 2]], np.int16), window=default, windows=(default, other, default))
     assert _window(image, Look(window=(1, 2, "LUT"))) is other
-    assert _window(image, Look()) is None
+    assert _window(image, Look()) is default
 
 
 def test_formats_that_do_not_exist(analysis, strong):
