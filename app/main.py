@@ -139,7 +139,7 @@ def build_server(settings: Settings, service: Service) -> Application:
     server.add_middleware(CORSMiddleware, allow_origins=list(settings.origins), allow_methods=["GET", "POST"])
     server.add_exception_handler(Refusal, refused)
     server.add_exception_handler(RequestValidationError, misshapen)
-    page = build_app(service)
+    page = build_app(service, has_form=logins is not None)
     add_routes(server, service, gallery, settings.upload_bytes, answers=lambda: not page._queue.stopped)
     add_classroom(server, desk)
     server.include_router(learn_routes(tutor, service, settings.upload_bytes))

@@ -99,6 +99,13 @@ export class Cases {
     remember(KEPT, this.list.length ? [this.list, this.current] : null, "sessionStorage");
   }
 
+  // For whoever sits here next: neither this tab nor the server has them any more.
+  forget() {
+    for (const { token } of this.list) letGo(token);
+    this.list = [];
+    this.remember();
+  }
+
   restore() {
     const [list, current] = remembered(KEPT, "sessionStorage") ?? [[], -1];
     this.list = list;

@@ -1,5 +1,5 @@
-// Runs before Gradio does: the language, for the few words that Gradio itself shows ("de-AT" must find "de"); and the theme,
-// without a flash.
+// Runs before Gradio does: the language, for the few words that Gradio itself shows ("de-AT" must find "de"); the theme, without
+// a flash; and what Gradio's login form keeps to itself.
 (() => {
   // As in preferences.js, which is a module and would come too late.
   const recall = (name) => {
@@ -15,4 +15,11 @@
   const dark = recall("medmamba-theme") !== "light";
   document.documentElement.style.colorScheme = dark ? "dark" : "light";
   document.documentElement.style.background = dark ? "#101316" : "#f5f6f7";
+  // The form tells of wrong passwords alone, and goes on saying so when there were too many and the right one is no longer tried.
+  const send = window.fetch;
+  window.fetch = async (...request) => {
+    const response = await send(...request);
+    if (response.status === 429 && new URL(response.url).pathname.endsWith("/login")) alert(await response.clone().text());
+    return response;
+  };
 })();

@@ -17,7 +17,7 @@ import { save } from "./save.js";
 import { address, texts } from "./server.js";
 import { Viewer } from "./viewer.js";
 
-const page = { ask: () => {}, ready: texts(language()) };
+const page = { ask: () => {}, forget: () => {}, ready: texts(language()) };
 const hasPanel = new Promise((resolve) => (page.setPanel = resolve));
 stayOnDrops();
 
@@ -75,6 +75,7 @@ export async function mountViewer(element, trigger, watch, props) {
     line.append(" ", button);
   };
 
+  page.forget = () => cases.forget();
   page.ask = (change) => {
     if (!cases.case) return;
     Object.assign(question, change);
@@ -184,7 +185,7 @@ function keyOf({ token, frame }) {
 }
 
 export async function mountHeader(element, trigger, watch, props) {
-  await fillHeader(element, await page.ready, props.value);
+  await fillHeader(element, await page.ready, props.value, () => page.forget());
 }
 
 export async function mountBatch(element, trigger, watch, props) {

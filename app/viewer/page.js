@@ -2,6 +2,7 @@
 
 import { icon } from "./icons.js";
 import { keep, recall } from "./preferences.js";
+import { address } from "./server.js";
 
 const THEME = "medmamba-theme", LANGUAGE = "medmamba-language", NOTICE = "medmamba-notice";
 
@@ -9,7 +10,8 @@ export function language() {
   return recall(LANGUAGE) ?? navigator.language;
 }
 
-export async function mountHeader(element, words, languages) {
+// languages: names by code. hasForm: whether the visitor has logged in by a form, and may log out; forget() lets go of his pictures.
+export async function mountHeader(element, words, { languages, hasForm }, forget) {
   setTheme(recall(THEME) ?? "dark");
   const options = Object.entries(languages).map(
     ([code, name]) => `<option value="${code}"${code === words.language ? " selected" : ""}>${name}</option>`,
@@ -18,11 +20,18 @@ export async function mountHeader(element, words, languages) {
     <h1>${words.title}</h1><p>${words.tagline}</p>
     <a class="mm-link" href="classroom/teach" title="${words["class.link.words"]}">${words["class.link"]}</a>
     <button type="button" data-header="about">${words["header.about"]}</button>
+    <button type="button" data-header="logout"${hasForm ? "" : " hidden"}>${words["header.logout"]}</button>
     <select data-header="language" aria-label="${words["header.language"]}">${options.join("")}</select>
     <button type="button" data-header="theme" aria-label="${words["header.theme"]}" title="${words["header.theme"]}">
       ${icon("theme")}</button></header>`;
   const on = (name, event, act) => element.querySelector(`[data-header=${name}]`).addEventListener(event, act);
   on("about", "click", () => showNotice(words, true));
+  on("logout", "click", async () => {
+    forget();
+    // Others may have logged in under the same name. Where it leads to matters nothing: the page itself asks for the login again.
+    await fetch(address("logout?all_session=false"), { redirect: "manual" }).catch(() => {});
+    location.reload();
+  });
   on("theme", "click", () => {
     setTheme(document.body.classList.contains("dark") ? "light" : "dark");
     keep(THEME, document.body.classList.contains("dark") ? "dark" : "light");

@@ -3,11 +3,13 @@
 import httpx
 import pytest
 from gradio_client import Client, handle_file
+from playwright.sync_api import expect
 
 from app import cli
 from app.door import TRIES
 from app.logins import Logins
 from app.settings import SettingsError
+from tests.app.browsing import open_picture
 from tests.app.conftest import Running
 
 PASSWORD = "correct horse battery"
@@ -139,6 +141,37 @@ def test_whoever_logs_in_is_let_in(guarded, png, tmp_path):
     program.close()
 
 
+def guest(browser, guarded, **options):
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(60_000)
+    page.goto(guarded.address)
+    return page
+
+
+def log_in(page, password):
+    page.locator("input:not([type=password])").first.fill("ada")
+    page.fill("input[type=password]", password)
+    page.locator("button").last.click()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("locale", "words"), [("en-US", "Log out"), ("de-DE", "Abmelden")])
+def test_whoever_logs_out_leaves_no_picture_to_whoever_comes_next(browser, guarded, png, locale, words):
+    page = guest(browser, guarded, locale=locale)
+    log_in(page, PASSWORD)
+    page.click(".mm-notice .mm-primary")
+    open_picture(page, png())
+    with page.expect_navigation():
+        page.get_by_role("button", name=words).click()
+    page.wait_for_selector("input[type=password]")
+    assert guarded.service.holdings()[0] == 0
+    assert page.request.get(f"{guarded.address}texts/en").status == 401
+    log_in(page, PASSWORD)
+    page.wait_for_selector(".mm-viewer .mm-drop")
+    assert page.evaluate("sessionStorage.getItem('medmamba-cases')") is None
+    page.context.close()
+
+
 def test_wrong_passwords_are_throttled_and_then_the_right_one_too(guarded):
     with httpx.Client(base_url=guarded.address) as client:
         wrong = [client.post("login", data={"username": "ada", "password": "x" * 12}).status_code for _ in range(15)]
@@ -158,3 +191,22 @@ def test_a_header_counts_from_a_named_proxy_only(checkpoint_root):
         assert httpx.post(f"{running.address}login", data={"username": "a", "password": "b"}).status_code == 401
     with Running(checkpoint_root, login_header="X-User", proxies=("192.0.2.1",)) as running:
         assert httpx.get(running.address, headers={"x-user": "ada"}).status_code == 401
+
+
+@pytest.mark.browser
+def test_the_form_says_when_there_were_too_many_wrong_passwords(browser, guarded):
+    with httpx.Client(base_url=guarded.address) as client:
+        while client.post("login", data={"username": "ada", "password": "x" * 12}).status_code != 429:
+            pass
+    page = guest(browser, guarded, locale="de-DE")
+    said = []
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    with page.expect_event("dialog"):
+        log_in(page, PASSWORD)
+    assert "zu viele falsche Passwörter" in said[0]
+    page.context.close()
+
+
+@pytest.mark.browser
+def test_without_a_form_there_is_nothing_to_log_out_of(page):
+    expect(page.locator("[data-header=logout]")).to_be_hidden()
