@@ -137,6 +137,23 @@ def test_the_rule_fits_the_picture_from_ct_to_microscope(page, ct, spacing, unit
     assert rule.bounding_box()["width"] == pytest.approx(shown, rel=0.05, abs=3)
 
 
+def test_what_is_written_over_a_picture_can_be_read_on_white(page, ct):
+    open_picture(page, ct)
+    script = """(element) => {
+      const style = getComputedStyle(element), numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+      return [numbers(style.color), numbers(style.backgroundColor)];
+    }"""
+    for name in ("readout", "edge-left"):
+        ink, (*below, share) = page.locator(f".mm-stage .mm-{name}:visible").first.evaluate(script)
+        paper = [part * share + 255 * (1 - share) for part in below]
+        assert (luminance(ink) + 0.05) / (luminance(paper) + 0.05) > 4.5  # WCAG 2.2, 1.4.3
+
+
+def luminance(colour):
+    red, green, blue = (((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour)  # none of them is nearly black
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def test_unknown_orientation_is_said(page, png):
     open_picture(page, png())
     assert page.locator("[data-part=unknown]").is_visible()
