@@ -133,6 +133,7 @@ def test_our_own_routes(running, png):
     assert "retinal-oct" not in {task["name"] for task in first["tasks"]}, "it has no classes"
     assert httpx.get(f"{running.address}texts/de-AT").json()["language"] in ("de", "en")
     assert httpx.get(f"{running.address}healthz").json() == {"status": "ok"}
+    assert {httpx.head(f"{running.address}{path}").status_code for path in ("healthz", "readyz")} == {200}
 
 
 @pytest.mark.parametrize("path", ["monitoring", "gradio_api/runs", "docs", "openapi.json"])
