@@ -88,7 +88,7 @@ class Application:
             settings.upload_bytes + MEGABYTE,
             settings.origins,
             settings.frame_ancestors,
-            '<script src="viewer/early.js"></script>',
+            '<title>MedMamba</title><script src="viewer/early.js"></script>',  # the login has no title of its own
             hosts=settings.names,
         )
         self.ledger = Ledger(gate, service)

@@ -23,4 +23,9 @@ def theme() -> gr.themes.Base:
         block_background_fill_dark="transparent",
         block_border_width="0px",
         block_shadow="none",
+        input_border_width="1px",  # of the login's fields, which in the dark have the colour of what is around them
+        input_border_color="#66727c",
+        input_border_color_dark="#87939c",
+        input_border_color_focus="#0a6f66",
+        input_border_color_focus_dark="#5cc8ba",
     )

@@ -194,6 +194,23 @@ def test_a_header_counts_from_a_named_proxy_only(checkpoint_root):
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_form_has_a_title_and_fields_with_an_edge(browser, guarded, scheme):
+    page = guest(browser, guarded, color_scheme=scheme)
+    field = page.wait_for_selector("input[type=password]")
+    assert page.title() == "MedMamba"
+    names = ["borderTopColor", "borderTopWidth", "backgroundColor"]
+    for focused in (False, True):
+        if focused:
+            field.focus()
+            page.wait_for_timeout(300)  # a transition
+        edge, width, ground = field.evaluate("(it, names) => names.map((name) => getComputedStyle(it)[name])", names)
+        assert width == "1px"
+        assert edge != ground
+    page.context.close()
+
+
+@pytest.mark.browser
 def test_the_form_says_when_there_were_too_many_wrong_passwords(browser, guarded):
     with httpx.Client(base_url=guarded.address) as client:
         while client.post("login", data={"username": "ada", "password": "x" * 12}).status_code != 429:
