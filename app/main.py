@@ -37,6 +37,7 @@ from app.store import PictureStore
 from app.tutor import Tutor
 from app.uploads import keep_swept, private_folder
 from medmamba import lessons, registry
+from medmamba.checkpoints import default_root
 
 QUIZ_SECONDS = 3600.0  # an untouched quiz stays so long: a student may think
 SESSIONS = 300  # of which Gradio keeps a copy of the page's settings, 10,000 by default; the page needs none of it
@@ -47,8 +48,10 @@ def build_service(settings: Settings) -> Service:
     """The service behind the page, with nothing loaded yet.
 
     Raises:
-        MedMambaError: there are no such weights as the settings name, or as for ``build_engine``.
+        MedMambaError: there is no such folder or no such weights as the settings name, or as for ``build_engine``.
     """
+    if os.environ.get("MEDMAMBA_CHECKPOINTS") and not default_root().is_dir():
+        raise SettingsError("MEDMAMBA_CHECKPOINTS names no folder. Give the path of one that holds checkpoints.")
     if settings.checkpoint and settings.checkpoint not in (names := registry.list_all()):
         raise SettingsError(f"MEDMAMBA_CHECKPOINT names none of the checkpoints there are: {', '.join(names) or '–'}.")
     store = PictureStore(settings.held_bytes, settings.held_seconds)

@@ -7,11 +7,12 @@ is given.
 
 import difflib
 import os
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -32,6 +33,11 @@ SPACE = {  # on a Hugging Face Space only its proxy reaches the server, and the 
     "host": "0.0.0.0",
     "proxies": "*",
     "frame_ancestors": "https://huggingface.co https://*.hf.space",
+}
+SPELLINGS = {  # how some settings are written, for the machine and for whoever wrote them otherwise
+    "root_path": (r"(/[\w.~-]+)*", "a prefix begins with a slash and ends without one, as /medmamba"),
+    "frame_ancestors": (r"[^;\r\n]+", "give sources as in a Content-Security-Policy, without a semicolon"),
+    "login_header": (r"[A-Za-z0-9-]*", "a header's name is of letters, digits and hyphens, as X-User"),
 }
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -76,13 +82,13 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=7860, ge=0, le=65535)
-    root_path: str = Field(default="", pattern=r"^(/[\w.~-]+)*$")
+    root_path: str = ""
     proxies: Words = ()
     hosts: Words = ()
     origins: Words = ()
-    frame_ancestors: str = Field(default="'none'", pattern=r"^[^;\r\n]+$")
+    frame_ancestors: str = "'none'"
     logins: Path | None = None
-    login_header: str = Field(default="", pattern=r"^[A-Za-z0-9-]*$")
+    login_header: str = ""
     checkpoint: str | None = None
     upload_mb: int = Field(default=MAX_BYTES // MEGABYTE, ge=1, le=64)
     held_mb: int = Field(default=768, ge=64, le=65536)
@@ -179,6 +185,22 @@ class Settings(BaseSettings):
         if any(mark in entry for entry in value for mark in "/:*"):
             raise ValueError("a host is a name alone, without scheme, port or wildcard, as page.example")
         return tuple(entry.lower() for entry in value)
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """In small letters, as browsers send them."""
+        if not all(re.fullmatch(r"[a-zA-Z][\w+.-]*://[^/\s*]+", entry) for entry in value):
+            raise ValueError("an origin is a scheme and a host without a slash behind, as https://page.example")
+        return tuple(entry.lower() for entry in value)
+
+    @field_validator(*SPELLINGS)
+    @classmethod
+    def _spelt(cls, value: str, info: ValidationInfo) -> str:
+        pattern, words = SPELLINGS[str(info.field_name)]
+        if not re.fullmatch(pattern, value):
+            raise ValueError(words)
+        return value
 
     @field_validator("proxies")
     @classmethod

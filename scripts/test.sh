@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Set up and run all tests, a file at a time in each of three processes, which on two cores is right as a third of the time
-# goes into waiting for browsers and servers. Further arguments go to pytest; -n 0 takes one.
+# Set up and run all tests, a file at a time in each of two processes. Further arguments go to pytest; -n 0 takes one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/setup.sh requirements-dev.txt
@@ -11,4 +10,4 @@ if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0
     apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" # threads that wait must not spin on a core that the other process wants
-exec .venv/bin/python -m pytest -n 3 --dist loadfile "$@"
+exec .venv/bin/python -m pytest -n 2 --dist loadfile "$@"

@@ -99,11 +99,12 @@ export class Cases {
     remember(KEPT, this.list.length ? [this.list, this.current] : null, "sessionStorage");
   }
 
-  // For whoever sits here next: neither this tab nor the server has them any more.
-  forget() {
-    for (const { token } of this.list) letGo(token);
+  // For whoever sits here next: neither this tab nor, once it is done, the server has them any more.
+  async forget() {
+    const left = this.list;
     this.list = [];
     this.remember();
+    await Promise.all(left.map(({ token }) => letGo(token)));
   }
 
   restore() {

@@ -27,7 +27,7 @@ export async function mountHeader(element, words, { languages, hasForm }, forget
   const on = (name, event, act) => element.querySelector(`[data-header=${name}]`).addEventListener(event, act);
   on("about", "click", () => showNotice(words, true));
   on("logout", "click", async () => {
-    forget();
+    await forget(); // while the server still listens to this visitor
     // Others may have logged in under the same name. Where it leads to matters nothing: the page itself asks for the login again.
     await fetch(address("logout?all_session=false"), { redirect: "manual" }).catch(() => {});
     location.reload();

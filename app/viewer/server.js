@@ -49,9 +49,9 @@ export async function holdPart(token, frame, rectangle) {
   return (await post(`pictures/${token}/${frame}/part?${new URLSearchParams(rectangle)}`)).text();
 }
 
-// Lets go of a held file. Nobody waits for it: what is not let go is forgotten after a while.
+// Lets go of a held file. Hardly anybody waits for it: what is not let go is forgotten after a while.
 export function letGo(token) {
-  request(`pictures/${token}`, { method: "DELETE" }).catch(() => {});
+  return request(`pictures/${token}`, { method: "DELETE" }).catch(() => {});
 }
 
 // What can be asked of many pictures, and of which model.

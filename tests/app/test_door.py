@@ -157,14 +157,16 @@ def log_in(page, password):
 @pytest.mark.browser
 @pytest.mark.parametrize(("locale", "words"), [("en-US", "Log out"), ("de-DE", "Abmelden")])
 def test_whoever_logs_out_leaves_no_picture_to_whoever_comes_next(browser, guarded, png, locale, words):
+    before, _ = guarded.service.holdings()  # of tests before this one
     page = guest(browser, guarded, locale=locale)
     log_in(page, PASSWORD)
     page.click(".mm-notice .mm-primary")
     open_picture(page, png())
+    assert guarded.service.holdings()[0] == before + 1
     with page.expect_navigation():
         page.get_by_role("button", name=words).click()
     page.wait_for_selector("input[type=password]")
-    assert guarded.service.holdings()[0] == 0
+    assert guarded.service.holdings()[0] == before
     assert page.request.get(f"{guarded.address}texts/en").status == 401
     log_in(page, PASSWORD)
     page.wait_for_selector(".mm-viewer .mm-drop")

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from app import cli, serving
-from app.settings import SettingsError
+from app.main import build_service
+from app.settings import Settings, SettingsError
 from scripts import hostile
 
 ROOT = Path(__file__).parents[2]
@@ -183,6 +184,12 @@ def test_weights_that_there_are_not_are_said_and_no_others_answer_in_their_place
     )
     assert done.returncode == 2
     assert "MEDMAMBA_CHECKPOINT names none of the checkpoints there are: generalist, second." in done.stderr
+
+
+def test_a_folder_of_weights_that_is_not_there_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDMAMBA_CHECKPOINTS", str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsError, match="MEDMAMBA_CHECKPOINTS names no folder"):
+        build_service(Settings())
 
 
 def test_without_a_folder_for_temporary_files_one_is_asked_for(monkeypatch, capsys):
