@@ -70,11 +70,11 @@ def test_bfloat16_changes_no_probability_by_a_hundredth(shared_data, monkeypatch
     exact, rounded = (Classifier.load("generalist", "cpu", bfloat16=wanted) for wanted in (False, True))
     differences = []
     for task in (task for task in exact.card.layout.tasks if task.classes):
-        for path in picture_paths(shared_data, task, "val")[::20]:
+        for path in picture_paths(shared_data, task, "val")[::50]:
             display = images.read(path).display()
             pairs = zip(exact.answer(display, task.name).scores, rounded.answer(display, task.name).scores, strict=True)
             differences += [abs(before.probability - after.probability) for before, after in pairs]
-    assert len(differences) > 500
+    assert len(differences) > 200
     assert 0 < max(differences) <= 0.01
 
 
