@@ -91,7 +91,8 @@ def _drawn(image: MedicalImage, look: Look) -> np.ndarray:
     window = _window(image, look)
     if not image.is_colour:
         return image.display(window)
-    return np.floor(window.apply(image.display()) * 255 + 0.5).astype(np.uint8)
+    levels = np.floor(window.apply(np.arange(256)) * 255 + 0.5).astype(np.uint8)
+    return levels[image.display()]
 
 
 def _png(sheets: list[Figure]) -> bytes:

@@ -141,14 +141,14 @@ def add_routes(
         """All texts of the page in the best language there is for a code, with English where it has none."""
         return texts_for(language).all()
 
-    @server.head("/healthz")
+    @server.head("/healthz")  # as balancers ask whom the status alone concerns
     @server.get("/healthz")
     async def alive() -> Response:  # needs no thread, as all may be taken when a supervisor asks
         """503 once questions are no longer taken: only a new start helps then."""
         is_alive = answers()
         return JSONResponse({"status": "ok" if is_alive else "stopped"}, 200 if is_alive else 503, PRIVATE)
 
-    @server.head("/readyz")  # as balancers ask whom the status alone concerns
+    @server.head("/readyz")
     @server.get("/readyz")
     async def ready() -> Response:
         """503 until reader and network have run once: a balancer should send nobody here yet."""

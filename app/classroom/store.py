@@ -9,7 +9,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,6 +31,15 @@ from app.classroom.tables import answers, cases, locks, projectors, rooms, stude
 GONE = "This room is over and deleted, or you have no place in it. Join again."  # one sentence: it tells no codes
 MAX_ROOMS = 100
 MAX_STUDENTS = 500  # in a room
+
+
+class Counts(NamedTuple):
+    """Students, answers to the current case, cases that the network has answered, and who joined last: an id, or 0."""
+
+    joined: int
+    answered: int
+    prepared: int
+    latest: int
 
 
 @dataclass(frozen=True)
@@ -391,8 +400,8 @@ class RoomStore:
         with self._read() as db:
             return [_answered(row) for row in db.execute(asked)]
 
-    def counts(self, room: Room) -> tuple[int, int, int, int]:
-        """(students, answers to the current case, cases that the network has answered, id of who joined last or 0)."""
+    def counts(self, room: Room) -> Counts:
+        """What is in a room now."""
         here = select(cases.c.id).where(cases.c.room == room.id, cases.c.position == room.stage.position)
         asked = select(
             select(func.count()).where(students.c.room == room.id).scalar_subquery(),
@@ -401,8 +410,7 @@ class RoomStore:
             select(func.coalesce(func.max(students.c.id), 0)).where(students.c.room == room.id).scalar_subquery(),
         )
         with self._read() as db:
-            joined, answered, prepared, latest = db.execute(asked).one()
-        return joined, answered, prepared, latest
+            return Counts(*db.execute(asked).one())
 
     def unprepared(self) -> list[tuple[int, str, list[str]]]:
         """(case, task, names of the classes) of every case that the network has not been asked about."""

@@ -14,7 +14,7 @@ import numpy as np
 from app.classroom import marks, results, rules
 from app.classroom.results import CaseResult, Tally
 from app.classroom.rules import Stage
-from app.classroom.store import Answered, Case, Room, RoomStore, Student
+from app.classroom.store import Answered, Case, Counts, Room, RoomStore, Student
 
 View = dict[str, Any]
 
@@ -40,16 +40,13 @@ def for_student(store: RoomStore, room: Room, student: Student, stage: Stage, no
     return view
 
 
-def teacher_tag(room: Room, stage: Stage, counts: tuple[int, int, int, int]) -> str:
+def teacher_tag(room: Room, stage: Stage, counts: Counts) -> str:
     """Changes whenever ``for_teacher`` would; the current case's answers no longer change once it is closed."""
     return f"{room.version}.{stage.state}." + ".".join(map(str, counts))
 
 
-def for_teacher(
-    store: RoomStore, room: Room, stage: Stage, counts: tuple[int, int, int, int], now: float, is_named: bool
-) -> View:
+def for_teacher(store: RoomStore, room: Room, stage: Stage, counts: Counts, now: float, is_named: bool) -> View:
     """The view of the teacher's control page and of the projector. is_named: with the students' nicknames."""
-    joined, answered, prepared, _ = counts
     view = _frame(room, stage, now) | {
         "code": room.code,
         "version": room.version,
@@ -58,9 +55,9 @@ def for_teacher(
         "names": room.names,
         "locked": store.is_locked(room),
         "expires": room.expires,
-        "joined": joined,
-        "answered": answered,
-        "prepared": prepared,
+        "joined": counts.joined,
+        "answered": counts.answered,
+        "prepared": counts.prepared,
         "forward": rules.forward(stage, room.cases),
         "students": [{"number": s.number, "label": s.label} for s in store.students(room)] if is_named else [],
     }
@@ -91,7 +88,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 @functools.lru_cache(maxsize=8)
-def _ended_session(store: RoomStore, room: Room, counts: tuple[int, int, int, int]) -> results.Results:
+def _ended_session(store: RoomStore, room: Room, counts: Counts) -> results.Results:
     """``counts`` are all that changes still: students leave, and the network may answer late."""
     return _session(store, room)
 
